@@ -1,0 +1,346 @@
+"""The nouns: what a Document is, and how an attempt on it can end.
+
+Frozen values without behaviour beyond naming themselves; this module imports nothing of docherd.
+Times are seconds, sizes are bytes, everywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+
+class Status(StrEnum):
+    """Where a Document stands: the one vocabulary of ledger, report and screen."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    GONE = "gone"  #: was in the inputs once, is not now
+
+    @property
+    def final(self) -> bool:
+        """True where no further attempt is due."""
+        return self is not Status.PENDING
+
+
+class Reason(StrEnum):
+    """Why a Document is not done."""
+
+    ERROR = "error"  #: the processor raised
+    TIMEOUT = "timeout"  #: over its seconds
+    MEMORY = "memory"  #: over its memory
+    CRASH = "crash"  #: ended by a signal, or broke the protocol
+    EXIT = "exit"  #: the worker left without a result
+    OUTPUT_TOO_LARGE = "output_too_large"
+    RESULT_INVALID = "result_invalid"  #: the result is not JSON-like
+    INTERRUPTED = "interrupted"  #: in hand when the whole engine died; only ever pending
+    ENCRYPTED = "encrypted"
+    CORRUPT = "corrupt"
+    INPUT_MISSING = "input_missing"
+    INPUT_CHANGED = "input_changed"
+    INPUT_UNREADABLE = "input_unreadable"
+    UNSUPPORTED = "unsupported"
+    TOO_LARGE = "too_large"
+    EMPTY = "empty"
+    SYMLINK = "symlink"
+    SPECIAL = "special"  #: a FIFO, socket or device: never opened
+    HIDDEN = "hidden"
+    PATH_TOO_LONG = "path_too_long"
+
+    @property
+    def skips(self) -> bool:
+        """True where the Document is set aside on purpose: skipped, not failed."""
+        return self in _SKIPS
+
+
+_SKIPS = frozenset(
+    {
+        Reason.UNSUPPORTED,
+        Reason.TOO_LARGE,
+        Reason.EMPTY,
+        Reason.SYMLINK,
+        Reason.SPECIAL,
+        Reason.HIDDEN,
+        Reason.PATH_TOO_LONG,
+    }
+)
+
+
+# ── names ────────────────────────────────────────────────────────────────────────────────────
+
+
+def document_id(label: bytes, path: bytes) -> str:
+    """16 letters for a Document: the same in every run of the same tree.
+
+    Lower-case base32 of an 80-bit blake2b over (label, NUL, path below the root).
+    """
+    digest = hashlib.blake2b(label + b"\0" + path, digest_size=10).digest()
+    return base64.b32encode(digest).decode().lower()
+
+
+def text_of(name: bytes) -> str:
+    """A path as valid Unicode: bytes that are not UTF-8 become ``\\xff``."""
+    return name.decode("utf-8", "backslashreplace")
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, safe for a terminal or a log.
+
+    Control characters, line separators and bidirectional overrides are escaped (``\\x1b``), so
+    that no file name or message can move the cursor, forge a line or reorder what is read.
+    """
+    return "".join(_escaped(c) if _unsafe(c) else c for c in text)
+
+
+def _unsafe(char: str) -> bool:
+    return char < " " or (char > "~" and unicodedata.category(char) in _UNSAFE)
+
+
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+# ── inputs ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One input of a run: a folder, or some of the files in it."""
+
+    #: what paths in Records begin with; b"" for a file list (absolute paths)
+    label: bytes
+    #: absolute folder
+    folder: bytes
+    #: only these files right below the folder; None takes the whole tree
+    names: tuple[bytes, ...] | None = None
+    #: only paths below the folder that match this glob
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One entry the source came across; with a reason where it will not be opened."""
+
+    root: int
+    #: below the root's folder
+    path: bytes
+    size: int
+    mtime_ns: int
+    inode: int
+    digest: bytes | None = None
+    reason: Reason | None = None
+    message: str | None = None
+
+
+# ── work ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A Document that is to be processed, and what happened to it before."""
+
+    #: row in the ledger
+    document: int
+    #: the 16 letters of document_id
+    id: str
+    #: absolute path of the input
+    file: bytes
+    #: the path that Records carry
+    path: str
+    size: int
+    stratum: str
+    #: attempts charged before this one
+    attempt: int = 0
+    previous_reason: Reason | None = None
+    #: engine deaths while this Document was in hand
+    interruptions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Tasks that travel to one worker together, and what they may use."""
+
+    tasks: tuple[Task, ...]
+    #: seconds each task may take
+    timeouts: tuple[float, ...]
+    #: bytes the worker's process tree may use
+    memory: int
+    #: on a worker that has served nobody yet
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A result too large for the socket: a range of the worker's spool file."""
+
+    fd: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt on one Document ended."""
+
+    task: Task
+    status: Status
+    reason: Reason | None = None
+    seconds: float = 0.0
+    #: most memory the worker's process tree held, 0 where unknown
+    peak: int = 0
+    #: kind of the Document by content, where the processor asked for it
+    kind: str | None = None
+    records: int = 0
+    #: bytes of JSON lines, and their CRC-32
+    length: int = 0
+    crc: int = 0
+    lines: bytes | Spooled = b""
+    #: one line for people
+    message: str | None = None
+    #: traceback, last page, the tail of what the worker printed
+    detail: str | None = None
+
+
+# ── what a run looks like from outside ───────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Accounting of a run: discovered = done + failed + skipped + pending + gone, always."""
+
+    discovered: int = 0
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    gone: int = 0
+
+    @property
+    def pending(self) -> int:
+        return self.discovered - self.done - self.failed - self.skipped - self.gone
+
+    def as_json(self) -> dict[str, int]:
+        names = ("discovered", "done", "failed", "skipped", "pending", "gone")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Eta:
+    """Seconds until the end, with the band the truth is expected in."""
+
+    seconds: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """What one worker is on."""
+
+    path: str
+    seconds: float
+    memory: int
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A run at one moment: what the display, status.json and --progress json show."""
+
+    run: str
+    #: "running", "finished" or "interrupted"
+    state: str
+    counts: Counts
+    #: failed and skipped, by reason
+    reasons: Mapping[Reason, int] = field(default_factory=dict)
+    #: seconds of this start, not of earlier ones
+    seconds: float = 0.0
+    #: Documents finished by this start, and a second lately
+    finished: int = 0
+    rate: float = 0.0
+    eta: Eta | None = None
+    #: True while the inputs are still being walked: the total may grow
+    walking: bool = False
+    workers: int = 0
+    busy: tuple[Busy, ...] = ()
+    memory: int = 0
+    memory_peak: int = 0
+    memory_budget: int = 0
+    #: bytes of Records written by this start
+    written: int = 0
+    #: one line where the run is ending early, e.g. "finishing 3 documents, Ctrl-C again stops now"
+    notice: str = ""
+
+
+# ── what a processor is handed ───────────────────────────────────────────────────────────────
+
+
+class Document(os.PathLike[str]):
+    """The input file in a processor's hand.
+
+    Annotate the processor's parameter with this class to receive it; without the annotation the
+    processor receives the path. Usable wherever a path is (``open(document)``).
+    """
+
+    __slots__ = ("_beat", "_detect", "_kind", "attempt", "id", "path", "previous_reason", "size")
+
+    def __init__(
+        self,
+        task: Task,
+        detect: Callable[[Document], str],
+        beat: Callable[[int | None], None] = lambda page: None,
+    ) -> None:
+        #: 16 letters, the same in every run of the same tree
+        self.id = task.id
+        #: absolute
+        self.path = Path(os.fsdecode(task.file))
+        #: bytes, when it was found
+        self.size = task.size
+        #: 0 at first; higher where an earlier attempt crashed or ran out of memory
+        self.attempt = task.attempt
+        #: why the earlier attempt ended: a processor may take a lighter way now
+        self.previous_reason = task.previous_reason
+        self._detect = detect
+        self._beat = beat
+        self._kind: str | None = None
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
+    def __repr__(self) -> str:
+        return f"Document({str(self.path)!r})"
+
+    def open(self) -> BinaryIO:
+        """The content, for reading in binary. Raises OSError where it cannot be read."""
+        return self.path.open("rb")
+
+    def read_bytes(self) -> bytes:
+        """The whole content. Raises OSError where it cannot be read."""
+        with self.open() as file:
+            return file.read()
+
+    @property
+    def kind(self) -> str:
+        """What the content is ("pdf", "docx", "text", ...), whatever the name says."""
+        if self._kind is None:
+            self._kind = self._detect(self)
+        return self._kind
+
+    @property
+    def known_kind(self) -> str | None:
+        """The kind if anybody asked for it, else None: never reads the file."""
+        return self._kind
+
+    def heartbeat(self, page: int | None = None) -> None:
+        """Tell the engine that work goes on, and at which page (shown, and kept with a failure)."""
+        self._beat(page)
