@@ -1,0 +1,5 @@
+"""``python -m docherd`` is the command ``docherd``."""
+
+from docherd.cli import main
+
+main()

@@ -1,0 +1,305 @@
+"""One worker as its parent sees it: a process, a socket, an output pipe, a slot and a spool.
+
+Here a process is started, spoken to and ended; what it may do and whom to blame is the pool's.
+This is the one place where a worker starts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from docherd import host
+from docherd.exceptions import EnvironmentFault
+from docherd.model import Grant, Reason, Spooled
+from docherd.worker import BODY_LIMIT, HEADER, INDEX_LIMIT, Slot, clean
+
+#: bytes kept of what a worker printed, and how many of them go into a failure's detail
+RING, TAIL = 64 << 10, 8 << 10
+#: seconds a worker whose socket has closed may take to end
+FAREWELL = 1.0
+
+
+class Child:
+    """One worker process. Attributes are the pool's notes about it."""
+
+    def __init__(
+        self, number: int, folder: Path, epoch: int, environment: Mapping[str, str]
+    ) -> None:
+        """Start it; raises EnvironmentFault where the system has no process or file for us."""
+        self.number = number
+        self.born = time.monotonic()
+        self.ready = False
+        #: what is in hand, since when, how many of its tasks are answered
+        self.grant: Grant | None = None
+        self.given = 0.0
+        self.answered = 0
+        #: seconds that the engine itself stood still since
+        self.pause = 0.0
+        #: when to look at its memory next; what was seen last, and most for this grant
+        self.look = 0.0
+        self.memory = 0
+        self.peak = 0
+        #: bytes held after its first grant, tasks answered, bytes of spool used in its life
+        self.held_first = 0
+        self.served = 0
+        self.spooled = 0
+        #: when it was seen to end, or told to; True where that was our wish and nobody's fault
+        self.leaving = 0.0
+        self.dismissed = False
+        #: why it was killed; its exit code once it has ended
+        self.verdict: tuple[Reason, str] | None = None
+        self.ended: int | None = None
+        self._slot_file = folder / slot_name(epoch, number)
+        self._incoming = bytearray()
+        self._outgoing = bytearray()
+        self._printed: deque[bytes] = deque()
+        self._printed_size = 0
+        try:
+            self._start(folder, environment)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot start a worker: {error.strerror}") from error
+
+    @property
+    def idle(self) -> bool:
+        return self.ready and self.grant is None and not self.leaving
+
+    @property
+    def starting(self) -> bool:
+        return not self.ready and not self.leaving
+
+    # ── start ────────────────────────────────────────────────────────────────────────────────
+
+    def _start(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.sock, theirs = socket.socketpair()
+        self.output, output = os.pipe()
+        slot = os.open(self._slot_file, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.ftruncate(slot, Slot.SIZE)
+        self.slot = Slot(slot)
+        self.slot.idle()
+        self.spool = _nameless(folder / f"spool-{self.number:06d}")
+        self.pid = _spawn((output, theirs.fileno(), slot, self.spool), environment)
+        theirs.close()
+        os.close(output)
+        os.close(slot)
+        self.sock.setblocking(False)
+        os.set_blocking(self.output, False)
+
+    # ── speak ────────────────────────────────────────────────────────────────────────────────
+
+    def send(self, message: bytes) -> None:
+        self._outgoing += message
+        self.flush()
+
+    def flush(self) -> bool:
+        """Send what can be sent now; True while something is left."""
+        try:
+            while self._outgoing:
+                del self._outgoing[: self.sock.send(self._outgoing)]
+        except BlockingIOError:
+            pass  # goes on when the socket can be written
+        except OSError:
+            self._outgoing.clear()  # it died: the socket's end tells
+        return bool(self._outgoing)
+
+    def receive(self) -> bool:
+        """Read what has arrived; False once the socket has ended."""
+        try:
+            while chunk := self.sock.recv(1 << 18):
+                self._incoming += chunk
+                if len(chunk) < 1 << 16:
+                    return True
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass  # reset: as good as closed
+        return False
+
+    def messages(self) -> Iterator[tuple[bytes, bytes]]:
+        """The complete frames received: (index, body). ValueError where a header lies."""
+        buffer = self._incoming
+        while len(buffer) >= HEADER.size:
+            index, body = HEADER.unpack_from(buffer)
+            if index > INDEX_LIMIT or body > BODY_LIMIT:
+                raise ValueError("a frame that promises too much")
+            start, end = HEADER.size + index, HEADER.size + index + body
+            if len(buffer) < end:
+                return
+            found = bytes(buffer[HEADER.size : start]), bytes(buffer[start:end])
+            del buffer[:end]
+            yield found
+
+    def spooled_range(self, offset: int, length: int) -> Spooled:
+        """A range of the spool, with a descriptor of its own that its holder closes."""
+        if offset != self.spooled or os.fstat(self.spool).st_size < offset + length:
+            raise ValueError("a range that is not in the spool")
+        self.spooled = offset + length
+        return Spooled(os.dup(self.spool), offset)
+
+    # ── listen ───────────────────────────────────────────────────────────────────────────────
+
+    def read_output(self) -> bool:
+        """Keep the end of what it prints; one read a turn, so that a flood delays only itself.
+
+        False once the pipe has ended.
+        """
+        if self.output < 0:
+            return False
+        try:
+            chunk = os.read(self.output, RING)
+        except BlockingIOError:
+            return True
+        self._printed.append(chunk)
+        self._printed_size += len(chunk)
+        while self._printed_size - len(self._printed[0]) >= RING:
+            self._printed_size -= len(self._printed.popleft())
+        return bool(chunk)
+
+    def forget_output(self) -> None:
+        self._printed.clear()
+        self._printed_size = 0
+
+    def printed(self) -> str:
+        """The tail of what it printed since the grant."""
+        self.read_output()
+        return clean(b"".join(self._printed)[-TAIL:].decode("utf-8", "replace")).strip()
+
+    # ── end ──────────────────────────────────────────────────────────────────────────────────
+
+    def hang_up(self) -> None:
+        """Tell it to go: it ends by itself when it reads the end of its socket."""
+        self.leaving = self.leaving or time.monotonic()
+        self.dismissed = True
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it died at this very moment
+
+    def kill(self, verdict: tuple[Reason, str] | None = None) -> None:
+        """SIGKILL to it and its process group; it has ended when `reap` says so.
+
+        Without a verdict nobody is to blame: what it had in hand comes back untouched.
+        """
+        self.leaving = self.leaving or time.monotonic()
+        self.verdict = self.verdict or verdict
+        self.dismissed = self.verdict is None
+        for send in (os.killpg, os.kill):
+            try:
+                send(self.pid, signal.SIGKILL)
+            except OSError:
+                pass  # gone already
+
+    def reap(self) -> bool:
+        """True once the process has ended; its exit code is in ``ended``."""
+        if self.ended is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:  # reaped by somebody else in this process: code unknown
+                pid, status = self.pid, 0
+            if pid:
+                self.ended = os.waitstatus_to_exitcode(status)
+        return self.ended is not None
+
+    def close(self) -> None:
+        """Release everything of a process that has ended."""
+        self.sock.close()
+        if self.output >= 0:
+            os.close(self.output)
+            self.output = -1
+        self.slot.close()
+        os.close(self.spool)
+        self._slot_file.unlink(missing_ok=True)
+
+
+def slot_name(epoch: int, number: int) -> str:
+    """A slot's file name: those of an earlier start are told apart by their epoch."""
+    return f"slot-{epoch}-{number}"
+
+
+def left_in_hand(folder: Path, epoch: int) -> list[int]:
+    """The ledger rows that workers had in hand when the engine of ``epoch`` died."""
+    found = []
+    for file in folder.glob(slot_name(epoch, 0)[:-1] + "*"):
+        with file.open("r+b") as opened:
+            if os.fstat(opened.fileno()).st_size != Slot.SIZE:
+                continue  # died before it was made whole: nothing was given yet
+            slot = Slot(opened.fileno())
+            index, held = slot.hand()[0], slot.held()
+            slot.close()
+        if held[0] == epoch and 0 <= index < len(held[1]):
+            found.append(held[1][index])
+    return sorted(set(found))
+
+
+def _nameless(path: Path) -> int:
+    """A file on the output's disk without a name, so that nothing has to remove it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    path.unlink()
+    return fd
+
+
+def _spawn(sources: tuple[int, int, int, int], environment: Mapping[str, str]) -> int:
+    """``python -P -m docherd.worker`` with (output, socket, slot, spool) as fds 1+2, 3, 4, 5.
+
+    -P: a json.py in the documents' folder must not be imported. posix_spawn: a parent that has
+    threads must not fork.
+    """
+    # Duplicates above the targets, so that no dup2 overwrites another's source.
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16) for fd in sources]
+    targets = ((high[0], 1), (high[0], 2), (high[1], 3), (high[2], 4), (high[3], 5))
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-P", "-m", "docherd.worker", str(os.getpid())],
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                *((os.POSIX_SPAWN_DUP2, source, target) for source, target in targets),
+            ],
+            setsid=True,  # the terminal's Ctrl-C does not reach it
+            setsigmask=[],
+            setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE],
+        )
+    finally:
+        for fd in high:
+            os.close(fd)
+
+
+class Sentinel:
+    """The process that cleans up after the engine, however it ends (docherd.sentinel)."""
+
+    def __init__(self, token: str) -> None:
+        read, self._pipe = os.pipe()
+        try:
+            self._pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-P", "-m", "docherd.sentinel", token],
+                dict(os.environ),
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, read, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                ],
+                setsid=True,
+            )
+        except OSError as error:
+            raise EnvironmentFault(f"cannot start a process: {error.strerror}") from error
+        finally:
+            os.close(read)
+
+    def close(self) -> None:
+        """Let it sweep, and wait until it has; idempotent."""
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+            try:
+                os.waitpid(self._pid, 0)
+            except ChildProcessError:
+                pass  # reaped by somebody else in this process

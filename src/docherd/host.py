@@ -1,0 +1,309 @@
+"""The machine underneath: cores and memory there are, what a process uses, how children are tied.
+
+Every platform `if` of docherd is in this file. Linux is whole; macOS works with psutil in place
+of /proc and without the parent-death signal (the sentinel alone ends the workers there).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+LINUX = sys.platform == "linux"
+
+#: environment variable that marks every process of a run: "<run token>.<worker number>"
+MARK = "DOCHERD_WORKER"
+
+#: libraries that would each start one thread per core in every worker
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+
+_PR_SET_PDEATHSIG = 1
+_FALLOC_FL_KEEP_SIZE, _FALLOC_FL_PUNCH_HOLE = 1, 2
+_UNLIMITED = 1 << 60
+
+
+def supported() -> bool:
+    """False where docherd cannot run at all (Windows: use WSL2)."""
+    return os.name == "posix"
+
+
+# ── what there is ────────────────────────────────────────────────────────────────────────────
+
+
+def cores() -> int:
+    """Cores this process may use: affinity, cgroup CPU quota and Slurm's grant, the least of them."""
+    found = [len(os.sched_getaffinity(0)) if LINUX else (os.cpu_count() or 1)]
+    slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if slurm.isdigit() and int(slurm) > 0:
+        found.append(int(slurm))
+    found.extend(max(1, int(quota)) for quota in _cpu_quotas())
+    return max(1, min(found))
+
+
+def memory() -> int:
+    """Bytes of memory there are: physical, or the least cgroup limit above us."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([physical, *_memory_limits()])
+
+
+def _cpu_quotas() -> Iterator[float]:
+    for folder in _cgroups("cpu"):
+        match _read(folder / "cpu.max").split():  # v2: "quota period" or "max period"
+            case [quota, period] if quota.isdigit():
+                yield int(quota) / int(period)
+        quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
+        if quota.isdigit() and period.isdigit():
+            yield int(quota) / int(period)
+
+
+def _memory_limits() -> Iterator[int]:
+    for folder in _cgroups("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):  # v2, v1
+            limit = _read(folder / name)
+            if limit.isdigit() and int(limit) < _UNLIMITED:
+                yield int(limit)
+
+
+def _cgroups(controller: str) -> Iterator[Path]:
+    """The folders of our cgroup and of every one above it, in v1 and v2 hierarchies."""
+    for line in _read(Path("/proc/self/cgroup")).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        mounts = (f"/sys/fs/cgroup/{controllers}", f"/sys/fs/cgroup/{controller}")
+        v2 = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+        for mount in mounts if controllers else v2:
+            folder = Path(mount + path)
+            yield from (f for f in (folder, *folder.parents) if f.is_relative_to(mount))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+# ── what a process uses ──────────────────────────────────────────────────────────────────────
+
+
+def tree_memory(pid: int) -> int:
+    """Bytes held by a process and all below it: RssAnon + RssShmem + VmSwap; 0 if it is gone.
+
+    Plain RSS would charge mapped model files to each worker, and misses what was swapped out.
+    """
+    if not LINUX:
+        return _tree_memory_psutil(pid)
+    total, waiting = 0, [pid]
+    while waiting:
+        each = waiting.pop()
+        fields = status_fields(f"/proc/{each}/status")
+        total += sum(fields.get(name, 0) for name in ("RssAnon", "RssShmem", "VmSwap"))
+        waiting.extend(_children(each))
+    return total
+
+
+def status_fields(path: str) -> dict[str, int]:
+    """The memory lines of a /proc/PID/status, in bytes; empty if the process is gone."""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half the cost of Path.open
+            return parse_status(file.read(8192))
+    except OSError:
+        return {}
+
+
+def parse_status(text: bytes) -> dict[str, int]:
+    """{"VmRSS": bytes, ...} of the text of a /proc/PID/status."""
+    found = {}
+    for line in text.splitlines():
+        if line.endswith(b" kB"):
+            name, _, value = line[:-3].partition(b":")
+            found[name.decode()] = int(value) << 10
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:  # noqa: PTH123
+                found.extend(map(int, file.read(65536).split()))
+    except OSError:
+        pass  # it ended while we looked
+    return found
+
+
+def _tree_memory_psutil(pid: int) -> int:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        tree = [process, *process.children(recursive=True)]
+        return sum(each.memory_info().rss for each in tree)
+    except psutil.Error:
+        return 0
+
+
+class OwnPeak:
+    """The high-water mark of this very process, for a worker to read between Documents."""
+
+    #: a mark this much above what is held now would hide the next Document's own peak
+    _NOTICEABLE = 16 << 20
+
+    def __init__(self) -> None:
+        self._status = os.open("/proc/self/status", os.O_RDONLY) if LINUX else -1
+
+    def take(self) -> tuple[int, int]:
+        """(peak since the last call, bytes held now), without mapped files.
+
+        The mark is reset (5 into clear_refs, 26-100 us) only after a Document that raised it
+        noticeably; otherwise the next reading is an upper bound.
+        """
+        if not LINUX:
+            import resource
+
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            return peak, peak
+        fields = parse_status(os.pread(self._status, 8192, 0))
+        files = fields.get("RssFile", 0)
+        held = fields.get("VmRSS", 0) - files
+        peak = max(fields.get("VmHWM", 0) - files, held)
+        if peak - held > self._NOTICEABLE:
+            self._reset()
+        return peak, held
+
+    def _reset(self) -> None:
+        try:
+            with open("/proc/self/clear_refs", "wb", buffering=0) as file:  # noqa: PTH123
+                file.write(b"5")
+        except OSError:
+            pass  # hardened kernels: peaks stay upper bounds
+
+
+def give_back_memory() -> None:
+    """Return freed heap to the system (glibc keeps it otherwise)."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):
+        pass  # another C library: it decides for itself
+
+
+# ── children ─────────────────────────────────────────────────────────────────────────────────
+
+
+def tie_to_parent(parent: int) -> None:
+    """Make this process die with ``parent``, which must be its parent now; ends it if it is not.
+
+    Linux: PR_SET_PDEATHSIG, kept across exec, sent when the *thread* that spawned us ends; so
+    the engine spawns from one thread that lives as long as the run.
+    """
+    if LINUX:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the call above
+        os._exit(1)
+
+
+def die_first() -> None:
+    """Ask the kernel's OOM killer to take this process before the engine."""
+    if LINUX:
+        try:
+            Path("/proc/self/oom_score_adj").write_text("800")
+        except OSError:
+            pass  # only a wish
+
+
+def marked(prefix: str) -> list[int]:
+    """Processes whose environment carries our mark beginning with ``prefix``."""
+    needle = f"{MARK}={prefix}".encode()
+    me = os.getpid()
+    return [pid for pid in _processes() if pid != me and needle in _environment(pid)]
+
+
+def kill_marked(prefix: str) -> int:
+    """SIGKILL every process that carries the mark; how many there were."""
+    found = marked(prefix)
+    for pid in found:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass  # gone meanwhile
+    return len(found)
+
+
+def _processes() -> list[int]:
+    if LINUX:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    import psutil
+
+    return list(psutil.pids())
+
+
+def _environment(pid: int) -> bytes:
+    if not LINUX:
+        import psutil
+
+        try:
+            return f"{MARK}={psutil.Process(pid).environ().get(MARK, '')}".encode()
+        except psutil.Error:
+            return b""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123
+            if b") Z " in file.read(512):
+                return b""  # a zombie keeps no environment and needs no killing
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123
+            return file.read(1 << 20)
+    except OSError:
+        return b""  # gone, or another user's
+
+
+# ── disk ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def sync_data(fd: int) -> None:
+    """Make the bytes of a file durable. An error is final: the kernel may have dropped the page."""
+    if LINUX:
+        os.fdatasync(fd)
+    else:
+        fcntl.fcntl(fd, getattr(fcntl, "F_FULLFSYNC", 51))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def copy_range(source: int, offset: int, target: int, target_offset: int, length: int) -> int:
+    """Copy within the kernel where it can; bytes copied, possibly fewer than asked."""
+    if LINUX:
+        try:
+            return os.copy_file_range(source, target, length, offset, target_offset)
+        except OSError:
+            pass  # across file systems, or one that cannot: copy plainly
+    return os.pwrite(target, os.pread(source, length, offset), target_offset)
+
+
+def punch_hole(fd: int, offset: int, length: int) -> None:
+    """Give back the disk space of a range; does nothing where the file system cannot."""
+    if LINUX and length:
+        ctypes.CDLL(None).fallocate64(
+            fd,
+            _FALLOC_FL_KEEP_SIZE | _FALLOC_FL_PUNCH_HOLE,
+            ctypes.c_int64(offset),
+            ctypes.c_int64(length),
+        )

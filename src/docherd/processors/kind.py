@@ -1,0 +1,382 @@
+"""What a Document is, told by its content.
+
+    head ──► signature ──► zip? look into its directory      (docx, xlsx, odt, epub, ...)
+                      ├──► ole? look into its directory      (doc, xls, msg, ooxml-encrypted, ...)
+                      ├──► text? its first lines             (html, xml, eml, json, ...)
+                      └──► "binary"
+
+The name is asked last, and only where content cannot tell: every CSV is also a text file.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from typing import BinaryIO
+
+from docherd.exceptions import CorruptError
+from docherd.model import Document
+from docherd.processors.readers.encoding import wide_encoding
+from docherd.processors.readers.parsing import corrupt_on
+
+#: bytes that are read of every file; the deepest signature (tar) lies at 257
+HEAD = 8192
+
+
+def detect(document: Document) -> str:
+    """The kind of ``document`` by content: ``pdf``, ``docx``, ``text``, ..., else ``binary``."""
+    with document.open() as file:
+        return kind_of(file, document.path.suffix)
+
+
+def kind_of(file: BinaryIO, suffix: str) -> str:
+    """The kind of what ``file`` holds from its current position, which is its beginning."""
+    head = file.read(HEAD)
+    if not head:
+        return "empty"
+    kind = _by_signature(head)
+    if kind == "zip":
+        return _inside_zip(file, head)
+    if kind == "ole":
+        return _inside_ole(file)
+    if kind is None and _is_text(head):
+        return _among_texts(head, suffix.lower())
+    return kind or "binary"
+
+
+def claimed_by(suffix: str) -> str | None:
+    """The kind that a file name's suffix promises, None where it promises nothing we know."""
+    suffix = suffix.lower()
+    return _CLAIMS.get(suffix, suffix[1:] if suffix[1:] in _NAMED_AS_THEY_ARE else None)
+
+
+_CLAIMS = {
+    ".txt": "text",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".markdown": "md",
+    ".tab": "tsv",
+    ".ndjson": "jsonl",
+    ".xsl": "xml",
+    ".jpg": "jpeg",
+    ".tif": "tiff",
+    ".gz": "gzip",
+    ".docm": "docx",
+    ".dotx": "docx",
+    ".dotm": "docx",
+    ".pptm": "pptx",
+    ".potx": "pptx",
+    ".potm": "pptx",
+    ".ppsx": "pptx",
+    ".ppsm": "pptx",
+    ".xlsm": "xlsx",
+    ".xltx": "xlsx",
+    ".xltm": "xlsx",
+    ".xlt": "xls",
+    ".dot": "doc",
+    ".pps": "ppt",
+    ".pot": "ppt",
+    ".ott": "odt",
+    ".ots": "ods",
+    ".otp": "odp",
+    ".emlx": "eml",
+    ".mht": "mhtml",
+}
+_NAMED_AS_THEY_ARE = frozenset(
+    """
+    pdf docx pptx xlsx xlsb xls ods odt odp html eml mbox mhtml csv tsv md rst org json jsonl xml
+    doc ppt rtf msg png jpeg tiff gif bmp webp heic svg zip tar 7z rar epub mp3 mp4
+    """.split()  # noqa: SIM905 - one word a line would fill two screens
+)
+
+# ── signatures ───────────────────────────────────────────────────────────────────────────────
+
+
+def _by_signature(head: bytes) -> str | None:
+    for offset, magic, kind in _SIGNATURES:
+        if head.startswith(magic, offset):
+            return kind
+    if head[4:8] == b"ftyp":
+        return _FTYP_BRANDS.get(head[8:12], "mp4")
+    if head[:4] == b"RIFF":
+        return _RIFF_FORMS.get(head[8:12])
+    # "BM" alone begins many a text: the four bytes reserved in every BMP settle it.
+    if head[:2] == b"BM" and head[6:10] == bytes(4):
+        return "bmp"
+    # Readers accept a PDF behind junk (mail headers, a signature's envelope) of up to 1,024 bytes.
+    if _PDF_LINE.search(head, 0, 1024) or (b"%PDF-" in head[:1024] and not _is_utf8(head)):
+        return "pdf"
+    return None
+
+
+_PDF_LINE = re.compile(rb"[\r\n]%PDF-[0-9]")
+
+_SIGNATURES = (
+    (0, b"%PDF", "pdf"),
+    (0, b"PK\x03\x04", "zip"),
+    (0, b"PK\x05\x06", "zip"),
+    (0, b"PK\x07\x08PK", "zip"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
+    (0, b"{\\rtf", "rtf"),
+    (0, b"\x89PNG\r\n\x1a\n", "png"),
+    (0, b"\xff\xd8\xff", "jpeg"),
+    (0, b"II*\0", "tiff"),
+    (0, b"MM\0*", "tiff"),
+    (0, b"II+\0", "tiff"),
+    (0, b"MM\0+", "tiff"),
+    (0, b"GIF87a", "gif"),
+    (0, b"GIF89a", "gif"),
+    (0, b"\0\0\0\x0cjP  ", "jp2"),
+    (0, b"\xff\x4f\xff\x51", "jp2"),
+    (0, b"8BPS", "psd"),
+    (0, b"AT&TFORM", "djvu"),
+    (0, b"%!PS", "ps"),
+    (0, b"\xc5\xd0\xd3\xc6", "ps"),
+    (0, b"ITSF", "chm"),
+    (0, b"\xffWPC", "wpd"),
+    (0, b"\x78\x9f\x3e\x22", "tnef"),
+    (0, b"SQLite format 3\0", "sqlite"),
+    (0, b"PAR1", "parquet"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"BZh", "bzip2"),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (0, b"7z\xbc\xaf\x27\x1c", "7z"),
+    (0, b"Rar!\x1a\x07", "rar"),
+    (257, b"ustar", "tar"),
+    (0, b"ID3", "mp3"),
+    (0, b"\xff\xfb", "mp3"),
+    (0, b"fLaC", "flac"),
+    (0, b"OggS", "ogg"),
+    (0, b"\x7fELF", "elf"),
+)
+_FTYP_BRANDS = {
+    brand: kind
+    for kind, brands in {
+        "heic": (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
+        "avif": (b"avif", b"avis"),
+        "mov": (b"qt  ",),
+    }.items()
+    for brand in brands
+}
+_RIFF_FORMS = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi"}
+
+# ── inside a ZIP ─────────────────────────────────────────────────────────────────────────────
+
+
+def _inside_zip(file: BinaryIO, head: bytes) -> str:
+    try:
+        with corrupt_on(zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            archive = zipfile.ZipFile(file)
+    except CorruptError:
+        # The directory lies at the end; a ZIP cut short still names its first members.
+        return _by_folder(head.decode("latin-1"))
+    with archive:
+        names = archive.namelist()
+        return (
+            _MIMETYPES.get(_member(archive, "mimetype", 100).strip())
+            or _by_main_part(_member(archive, "[Content_Types].xml", 1 << 20))
+            or _by_folder("\n".join(names[:10_000]))
+        )
+
+
+def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """The first ``limit`` bytes of a member, none where it cannot be read."""
+    errors = (KeyError, zipfile.BadZipFile, zlib.error, RuntimeError, OSError, EOFError)
+    try:
+        with corrupt_on(*errors), archive.open(name) as member:
+            return member.read(limit)
+    except CorruptError:
+        return b""  # absent, damaged, encrypted or of a method unknown here: it says nothing
+
+
+_MIMETYPES = {
+    b"application/epub+zip": "epub",
+    b"application/vnd.oasis.opendocument.text": "odt",
+    b"application/vnd.oasis.opendocument.text-template": "odt",
+    b"application/vnd.oasis.opendocument.text-master": "odt",
+    b"application/vnd.oasis.opendocument.spreadsheet": "ods",
+    b"application/vnd.oasis.opendocument.spreadsheet-template": "ods",
+    b"application/vnd.oasis.opendocument.presentation": "odp",
+    b"application/vnd.oasis.opendocument.presentation-template": "odp",
+    b"application/vnd.oasis.opendocument.graphics": "odg",
+}
+
+
+def _by_main_part(content_types: bytes) -> str | None:
+    """The kind that [Content_Types].xml states for the part the document starts with."""
+    found = _MAIN_PART.search(content_types)
+    if found is None:
+        return None
+    if b"binary" in found[0]:
+        return "xlsb"
+    return _FAMILIES[found[1]]
+
+
+_MAIN_PART = re.compile(
+    rb"(wordprocessingml|ms-word|spreadsheetml|ms-excel|presentationml|ms-powerpoint|ms-visio)"
+    rb"\.[A-Za-z.]{1,60}\.main\b"
+)
+_FAMILIES = {
+    b"wordprocessingml": "docx",
+    b"ms-word": "docx",
+    b"spreadsheetml": "xlsx",
+    b"ms-excel": "xlsx",
+    b"presentationml": "pptx",
+    b"ms-powerpoint": "pptx",
+    b"ms-visio": "vsdx",
+}
+
+
+def _by_folder(names: str) -> str:
+    for trace, kind in _TRACES:
+        if trace in names:
+            return kind
+    return "zip"
+
+
+_TRACES = (
+    ("word/document", "docx"),
+    ("ppt/presentation", "pptx"),
+    ("xl/workbook.bin", "xlsb"),
+    ("xl/workbook", "xlsx"),
+    (".fdseq", "xps"),
+    ("Index/Document.iwa", "iwork"),
+)
+
+# ── inside an OLE compound file ──────────────────────────────────────────────────────────────
+
+
+def _inside_ole(file: BinaryIO) -> str:
+    import olefile
+
+    try:
+        with corrupt_on(OSError, ValueError, IndexError, TypeError, AttributeError):
+            ole = olefile.OleFileIO(file)
+    except CorruptError:
+        return "ole"
+    with ole:
+        for stream, kind in _STREAMS:
+            if ole.exists(stream):
+                return kind
+    return "ole"
+
+
+#: streams at the root, the telling ones first: an encrypted workbook holds nothing else
+_STREAMS = (
+    ("EncryptedPackage", "ooxml-encrypted"),
+    ("__properties_version1.0", "msg"),
+    ("__nameid_version1.0", "msg"),
+    ("WordDocument", "doc"),
+    ("PowerPoint Document", "ppt"),
+    ("Workbook", "xls"),
+    ("Book", "xls"),
+    ("VisioDocument", "vsd"),
+    ("Quill", "pub"),
+)
+
+# ── texts ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _is_text(head: bytes) -> bool:
+    if wide_encoding(head):
+        return True
+    # Stray control characters happen in texts; one in two hundred does not.
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return controls * 200 <= len(head)
+
+
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1b")) + b"\x7f"
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        head[:-3].decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return True
+
+
+def _among_texts(head: bytes, suffix: str) -> str:
+    text = head.decode(wide_encoding(head) or "latin-1", "ignore")
+    text = text.removeprefix("\ufeff").removeprefix("ï»¿").lstrip()
+    tie = claimed_by(suffix)
+    if text.startswith("<"):
+        return _among_markup(text, tie)
+    if _JSON.match(text) or (tie == "json" and text.startswith(("[", "{"))):
+        return "jsonl" if tie == "jsonl" else "json"
+    if _MAIL.match(text) or _ENVELOPE.match(text) or (tie == "eml" and _ANY_HEADER.match(text)):
+        return _among_mails(text, tie)
+    return tie if tie in _TIES else "text"
+
+
+#: kinds that are texts like any other: only the name tells them apart
+_TIES = frozenset({"csv", "tsv", "md", "rst", "org"})
+_JSON = re.compile(r'\{\s*(?:"|\})|\[\s*[\[{"]')
+
+
+def _among_markup(text: str, tie: str | None) -> str:
+    prolog = _PROLOG.match(text)
+    assert prolog is not None
+    root = _TAG.match(text, prolog.end())
+    name = root[1].lower() if root else ""
+    if name in _ROOTS:
+        return _ROOTS[name]
+    if "<!doctype html" in prolog[0].lower():
+        return "html"
+    if text.startswith("<?xml") or (root and tie == "xml"):
+        return "xml"
+    if name in _HTML_TAGS:
+        return "html"
+    if root and "xmlns" in text:
+        return "xml"
+    return tie if tie in _TIES else "text"
+
+
+#: what may stand before the root element; each alternative ends at its first terminator
+_PROLOG = re.compile(
+    r"(?:\s+|<\?xml(?:[^?]|\?(?!>))*\?>|<\?mso(?:[^?]|\?(?!>))*\?>|<!--(?:[^-]|-(?!->))*-->"
+    r"|<![Dd][Oo][Cc][Tt][Yy][Pp][Ee][^>\[]*(?:\[[^\]]*\]\s*)?>)*+"
+)
+_TAG = re.compile(r"<([A-Za-z_][\w.:-]*)[\s>/]")
+_ROOTS = {
+    "html": "html",
+    "svg": "svg",
+    "fictionbook": "fb2",
+    "office:document": "fodf",
+    "w:worddocument": "xml-word",
+}
+_HTML_TAGS = frozenset(
+    """
+    head body title meta link base script style noscript div p span a img br hr table tr td
+    tbody h1 h2 h3 h4 h5 h6 ul ol li center font b i em strong form pre article section main
+    header footer nav frameset iframe
+    """.split()  # noqa: SIM905 - one word a line would fill two screens
+)
+
+
+def _among_mails(text: str, tie: str | None) -> str:
+    lowered = text.lower()
+    if text.startswith("From "):
+        # One mail kept with its envelope, or the first of many: the head cannot tell.
+        return "eml" if tie == "eml" else "mbox"
+    if "<saved by" in lowered or "snapshot-content-location:" in lowered:
+        return "mhtml"
+    return "eml"
+
+
+#: the line that begins each mail of an mbox
+_ENVELOPE = re.compile(r"From \S+ [^\n]{0,60}[0-9]{2}:[0-9]{2}[^\n]{0,40}\n")
+# A mail begins with header lines, one of them known; mbox puts its "From " line before them, and
+# Apple Mail's .emlx the length. Two lines are asked for: "Subject: x" alone may be a note.
+_HEADER = r"[!-9;-~]{1,60}:[^\n]*\n(?:[ \t][^\n]*\n)*"
+_ANY_HEADER = re.compile(_HEADER)
+_KNOWN = (
+    r"(?i:from|to|cc|subject|date|received|return-path|delivered-to|message-id|mime-version"
+    r"|reply-to|sender|content-[a-z-]{1,60}|x-[a-z-]{1,60})"
+)
+_MAIL = re.compile(
+    rf"(?:From [^\n]*\n|[0-9]{{1,9}}\s*\n)?+(?:{_HEADER}){{0,3}}?{_KNOWN}:[^\n]*\n"
+    rf"(?:[ \t][^\n]*\n)*+{_KNOWN}:"
+)

@@ -1,0 +1,144 @@
+"""What a file states about itself: title, author, dates, language."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, BinaryIO
+
+from docherd.exceptions import CorruptError, EncryptedError
+from docherd.processors.readers.encoding import decode
+from docherd.processors.readers.parsing import corrupt_on
+
+if TYPE_CHECKING:
+    import zipfile
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """The properties every family of kinds may state; None where this file does not."""
+
+    title: str | None = None
+    author: str | None = None
+    created: str | None = None
+    modified: str | None = None
+    language: str | None = None
+
+    def stated(self) -> dict[str, object]:
+        """Only what is there."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+def iso_8601(stated: str | None) -> str | None:
+    """A date as ISO 8601, in the time zone it was stated in; None where it is none."""
+    if not stated:
+        return None
+    pdf = _PDF_DATE.match(stated.strip())
+    text = _from_pdf(pdf) if pdf else stated.strip()
+    try:
+        return datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        return None
+
+
+#: D:YYYYMMDDHHmmSSOHH'mm', where everything after the year may be missing
+_PDF_DATE = re.compile(
+    r"D:\s?([0-9]{4})([0-9]{2})?([0-9]{2})?([0-9]{2})?([0-9]{2})?([0-9]{2})?"
+    r"(?:(Z)|([+-][0-9]{2})'?([0-9]{2})?)?"
+)
+
+
+def _from_pdf(found: re.Match[str]) -> str:
+    year, month, day, hour, minute, second, _, zone_hours, zone_minutes = found.groups()
+    zone = f"{zone_hours}:{zone_minutes or '00'}" if zone_hours else "+00:00" if found[7] else ""
+    date = f"{year}-{month or '01'}-{day or '01'}"
+    return f"{date}T{hour or '00'}:{minute or '00'}:{second or '00'}{zone}"
+
+
+# ── properties in XML: docProps/core.xml of Office, meta.xml of OpenDocument ─────────────────
+
+
+def office_properties(archive: zipfile.ZipFile) -> Properties:
+    """From docProps/core.xml; silent where it is missing or broken, for the text matters more."""
+    return _from_xml(archive, "docProps/core.xml", created="created", modified="modified")
+
+
+def open_document_properties(archive: zipfile.ZipFile) -> Properties:
+    """From meta.xml; silent where it is missing or broken."""
+    return _from_xml(archive, "meta.xml", created="creation-date", modified="date")
+
+
+def _from_xml(archive: zipfile.ZipFile, member: str, created: str, modified: str) -> Properties:
+    stated = _leaves(archive, member)
+    return Properties(
+        title=stated.get("title"),
+        author=stated.get("initial-creator") or stated.get("creator"),
+        created=iso_8601(stated.get(created)),
+        modified=iso_8601(stated.get(modified)),
+        language=stated.get("language"),
+    )
+
+
+def _leaves(archive: zipfile.ZipFile, member: str) -> dict[str, str]:
+    """Local name → text of the elements of a small XML member; the first of a name counts."""
+    from lxml import etree
+
+    from docherd.processors.readers.markup import safe_parser
+
+    try:
+        root = etree.fromstring(archive.read(member), safe_parser())
+    except (KeyError, etree.XMLSyntaxError):
+        return {}
+    stated: dict[str, str] = {}
+    for element in root.iter("{*}*"):
+        if element.text and element.text.strip():
+            stated.setdefault(etree.QName(element).localname, element.text.strip())
+    return stated
+
+
+# ── properties in OLE: the SummaryInformation of Office 97 ───────────────────────────────────
+
+
+def ole_properties(file: BinaryIO) -> Properties:
+    """From the SummaryInformation stream; silent where it is missing or broken.
+
+    Raises EncryptedError where the stream says that a password is needed to read the rest.
+    """
+    import olefile
+
+    errors = (OSError, ValueError, IndexError, TypeError, AttributeError, struct.error)
+    try:
+        with corrupt_on(*errors), olefile.OleFileIO(file) as ole:
+            stated = ole.get_metadata()
+    except CorruptError:
+        return Properties()
+    if isinstance(stated.security, int) and stated.security & _PASSWORD_PROTECTED:
+        raise EncryptedError("a password is needed")
+    return Properties(
+        title=_ole_text(stated.title, stated.codepage),
+        author=_ole_text(stated.author, stated.codepage),
+        created=_ole_date(stated.create_time),
+        modified=_ole_date(stated.last_saved_time),
+    )
+
+
+_PASSWORD_PROTECTED = 1
+
+
+def _ole_text(value: object, codepage: object) -> str | None:
+    if isinstance(value, str):
+        return value.strip("\0 ")
+    if not isinstance(value, bytes):
+        return None
+    # Stored as a signed 16-bit number: 65001 (UTF-8) is -535.
+    page = f"cp{codepage % 65536}" if isinstance(codepage, int) else None
+    return decode(value.rstrip(b"\0"), page).text.strip()
+
+
+def _ole_date(value: object) -> str | None:
+    # A FILETIME counts in UTC from 1601, and zero means that nobody stated it.
+    if not isinstance(value, datetime) or value.year <= 1601:
+        return None
+    return value.replace(tzinfo=UTC).isoformat()

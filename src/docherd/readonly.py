@@ -1,0 +1,63 @@
+"""A SQLite file that is read and can never be written, and is not trusted."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from docherd.exceptions import DamageError
+from docherd.model import text_of
+from docherd.quoting import shell_quoted
+
+
+class ReadOnly:
+    """A connection that hands out rows lazily; every trouble is a DamageError."""
+
+    def __init__(self, file: Path, tables: tuple[str, ...]) -> None:
+        """Open ``file``; raises DamageError where it cannot be read or lacks one of ``tables``."""
+        self._file = file
+        # Percent-encoded: a folder may be called `a?mode=rwc#`, or not be UTF-8 at all.
+        address = f"file:{quote(os.fsencode(file.absolute()))}?mode=ro"
+        try:
+            self._connection = sqlite3.connect(address, uri=True, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._damage(error) from error
+        self._connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
+        try:
+            self._check(tables)
+        except DamageError:
+            self.close()
+            raise
+
+    def _check(self, tables: tuple[str, ...]) -> None:
+        for setting in ("query_only = on", "trusted_schema = off", "cell_size_check = on"):
+            list(self.rows(f"pragma {setting}"))
+        for table in tables:
+            list(self.rows(f"select 1 from {table} limit 0"))  # noqa: S608 - names of ours
+
+    def rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, as they are asked for."""
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite3.Error as error:
+            raise self._damage(error) from error
+
+    def freeze(self) -> None:
+        """See the file as it is now until it is closed, though others write to it."""
+        list(self.rows("begin"))
+        list(self.rows("select count(*) from sqlite_schema"))  # the first read fixes the moment
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _damage(self, error: sqlite3.Error) -> DamageError:
+        folder = shell_quoted(os.fsencode(self._file.parent))
+        return DamageError(
+            f"{text_of(os.fsencode(self._file))}: cannot be read ({error}); "
+            f"see what is left with: docherd verify {folder}"
+        )

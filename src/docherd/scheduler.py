@@ -1,0 +1,173 @@
+"""What may start, and what a finished attempt means. Pure: no clock, no process, no file.
+
+    offer(tasks)        Documents in walk order
+    next(in_hand)  ─►   a Grant, or None: nothing may start now
+    settle(outcome) ─►  FINAL, or AGAIN (deferred to the end) or BACK (comes again soon)
+
+Order: the walk's; what has to be tried again comes last, so that ten thousand crashes do not
+drain the pool ten thousand times. After a crash or an exit: alone on a fresh worker, while
+others go on. After a memory kill or the last allowed interruption: solo, nothing else in hand
+and the whole budget.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from docherd.exceptions import PolicyStop
+from docherd.model import Grant, Outcome, Reason, Status, Task
+
+#: attempts after which a Document that kills its worker is given up
+LAST_ATTEMPT = 1
+#: the breaker: of so many first attempts, so many ended in crash or exit
+WATCHED, TOO_MANY = 100, 50
+
+_KILLS_WORKER = frozenset({Reason.CRASH, Reason.EXIT})
+
+
+class Verdict(Enum):
+    """What an outcome means for its Document."""
+
+    FINAL = "final"
+    #: tried again at the end of the run
+    AGAIN = "again"
+    #: untouched: given again as if nothing had been
+    BACK = "back"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The limits a run was given; times in seconds, sizes in bytes."""
+
+    workers: int
+    #: memory of all workers together
+    memory: int
+    #: seconds per Document, and on top for each megabyte of it
+    timeout: float
+    timeout_per_mb: float
+    #: further attempts after an `error`
+    retries: int = 0
+    #: stop when more than this many have failed; None never stops
+    max_failures: int | None = None
+    #: engine deaths a Document may be in hand at; 0 counts none
+    max_interruptions: int = 3
+
+
+class Scheduler:
+    """The queue of one start."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._fresh: deque[Task] = deque()
+        self._alone: deque[Task] = deque()
+        self._solo: deque[Task] = deque()
+        self._solo_in_hand = False
+        self._firsts: deque[bool] = deque(maxlen=WATCHED)
+        self._failed = 0
+
+    # ── in ───────────────────────────────────────────────────────────────────────────────────
+
+    def offer(self, tasks: Iterable[Task]) -> None:
+        """Documents from the ledger, in walk order; some may have been tried before."""
+        for task in tasks:
+            self._queue_for(task).append(task)
+
+    def settle(self, outcome: Outcome) -> Verdict:
+        """What an ended attempt means. Raises PolicyStop where the run must not go on."""
+        self._solo_in_hand = False if self._is_solo(outcome.task) else self._solo_in_hand
+        if outcome.status is Status.PENDING:
+            self._queue_for(outcome.task).appendleft(outcome.task)
+            return Verdict.BACK
+        task = outcome.task
+        if outcome.status is Status.FAILED and self._may_retry(outcome):
+            again = replace(task, attempt=task.attempt + 1, previous_reason=outcome.reason)
+            self._queue_for(again).append(again)
+            return Verdict.AGAIN
+        return Verdict.FINAL
+
+    def check(self, outcome: Outcome) -> None:
+        """Count an attempt against the rules that stop a run. Raises PolicyStop."""
+        if outcome.status is Status.PENDING:
+            return
+        if outcome.task.attempt == 0:
+            self._firsts.append(outcome.reason in _KILLS_WORKER)
+            if sum(self._firsts) >= TOO_MANY:
+                raise PolicyStop(
+                    f"{sum(self._firsts)} of the last {len(self._firsts)} documents killed their"
+                    " worker, so the processor or its installation is broken; the rest stays"
+                    " pending: mend it, then run the same command again"
+                )
+
+    def count_failed(self) -> None:
+        """One more Document has failed for good. Raises PolicyStop above --max-failures."""
+        self._failed += 1
+        most = self._rules.max_failures
+        if most is not None and self._failed > most:
+            raise PolicyStop(
+                f"more than {most} documents failed (--max-failures); the rest stays pending:"
+                " look at them with `docherd failures`, then run the same command again"
+            )
+
+    # ── out ──────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def waiting(self) -> int:
+        """Tasks of the walk that may start at once."""
+        return len(self._fresh)
+
+    @property
+    def deferred(self) -> int:
+        """Tasks kept for the end."""
+        return len(self._alone) + len(self._solo)
+
+    def next(self, in_hand: int, walk_over: bool) -> Grant | None:
+        """The next grant; ``in_hand`` grants are out, ``walk_over``: no more will be offered."""
+        if self._solo_in_hand:
+            return None
+        share = self._rules.memory // self._rules.workers
+        if self._fresh:
+            return self._grant(self._fresh.popleft(), share)
+        if not walk_over:
+            return None
+        if self._alone:
+            return self._grant(self._alone.popleft(), share, fresh=True)
+        if self._solo and not in_hand:
+            self._solo_in_hand = True
+            return self._grant(self._solo.popleft(), self._rules.memory, fresh=True)
+        return None
+
+    def take_back(self, grant: Grant) -> None:
+        """The pool had no worker for it after all."""
+        for task in reversed(grant.tasks):
+            self._solo_in_hand = False if self._is_solo(task) else self._solo_in_hand
+            self._queue_for(task).appendleft(task)
+
+    def _grant(self, task: Task, memory: int, *, fresh: bool = False) -> Grant:
+        seconds = self._rules.timeout + self._rules.timeout_per_mb * task.size / 1e6
+        return Grant((task,), (seconds,), memory, fresh)
+
+    # ── rules ────────────────────────────────────────────────────────────────────────────────
+
+    def _queue_for(self, task: Task) -> deque[Task]:
+        if self._is_solo(task):
+            return self._solo
+        if task.attempt:
+            return self._alone
+        return self._fresh
+
+    def _is_solo(self, task: Task) -> bool:
+        most = self._rules.max_interruptions
+        interrupted = 0 < most <= task.interruptions
+        return interrupted or task.previous_reason is Reason.MEMORY
+
+    def _may_retry(self, outcome: Outcome) -> bool:
+        attempt = outcome.task.attempt
+        match outcome.reason:
+            case Reason.CRASH | Reason.EXIT | Reason.MEMORY | Reason.INPUT_CHANGED:
+                return attempt < LAST_ATTEMPT
+            case Reason.ERROR:
+                return attempt < self._rules.retries
+        return False

@@ -1,0 +1,126 @@
+"""The tables of a ledger, and how one of ours is told from anything else."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+
+from docherd.exceptions import DamageError
+from docherd.model import Status
+
+#: the integers that stand for statuses in the ledger
+STATUSES = (Status.PENDING, Status.DONE, Status.FAILED, Status.SKIPPED, Status.GONE)
+CODE = {status: code for code, status in enumerate(STATUSES)}
+
+APPLICATION_ID, VERSION = 0x646F6368, 1  # "doch"
+
+#: the reason of a `gone` outcome whose Records were taken out of the data (--prune)
+PRUNED = "pruned"
+
+SCHEMA = """
+create table document (                 -- one row a Document, in the order of the first walk
+    id        integer primary key,
+    root      integer not null,         -- index into run.json's inputs
+    path      blob    not null,         -- below the root
+    size      integer not null,
+    mtime_ns  integer not null,
+    inode     integer not null,
+    stratum   integer not null,
+    digest    blob                      -- blake2b of the content, under --checksum only
+);
+create unique index document_path on document (root, path);
+
+create table stratum (                  -- one extension and one power-of-two size class
+    id        integer primary key,
+    name      text    not null unique,  -- "pdf/17": files of 2**16 to 2**17-1 bytes
+    learned   text                      -- what the forecast knows of it, JSON
+);
+create index document_stratum on document (stratum);
+
+create table outcome (                  -- append-only; the last row of a Document counts
+    id        integer primary key,
+    document  integer not null,
+    previous  integer,                  -- the row this one replaces; null for a Document's first
+    attempt   integer not null,         -- attempts charged, this one included
+    status    integer not null,         -- index into STATUSES
+    reason    text,
+    seconds   real,
+    peak      integer,                  -- bytes
+    kind      text,
+    records   integer,
+    part      integer,                  -- where the Records are; null where there are none
+    offset    integer,                  -- in the part as first written: see part.holes
+    length    integer,
+    crc       integer,
+    interruptions integer,
+    at        integer not null,         -- unix seconds
+    message   text,
+    detail    text
+);
+create unique index outcome_first on outcome (document) where previous is null;
+create unique index outcome_next on outcome (previous) where previous is not null;
+create index outcome_undone on outcome (status) where status != 1;
+
+create table part (                     -- one output file, growing (sealed = 0) or published
+    number    integer primary key,
+    generation integer not null,        -- one higher at each rewriting
+    sealed    integer not null,
+    size      integer not null,         -- bytes known good
+    crc       integer not null,         -- CRC-32 of those
+    holes     text not null             -- ranges of the first generation that are no more, JSON
+);
+
+create table stale (                    -- Records that were replaced, still in their part
+    part      integer not null,
+    offset    integer not null,
+    length    integer not null,
+    primary key (part, offset)
+) without rowid;
+
+create table tally (                    -- the accounting, updated by every commit
+    status    integer not null,
+    reason    text not null,            -- '' for done and gone
+    documents integer not null,
+    primary key (status, reason)
+) without rowid;
+
+create table start (                    -- one row each time the run was started or resumed
+    epoch     integer primary key,
+    began     integer not null,         -- unix seconds
+    ended     integer,
+    state     text not null,            -- running, finished, interrupted
+    workers   integer not null,
+    memory    integer not null,         -- budget, bytes
+    peak      integer not null,         -- most memory in use, bytes
+    seconds   real not null,
+    limited   integer not null          -- 1 where the walk did not take every input
+);
+create table sample (                   -- throughput over time, at most 500 rows a start
+    epoch     integer not null,
+    seconds   real not null,            -- since that start
+    finished  integer not null,         -- Documents finished by that start
+    written   integer not null,         -- bytes of Records
+    memory    integer not null,
+    primary key (epoch, seconds)
+) without rowid;
+"""
+
+
+def check(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse what is not a ledger of ours, or of a newer version. Raises DamageError."""
+    application = db.execute("pragma application_id").fetchone()[0]
+    version = db.execute("pragma user_version").fetchone()[0]
+    if application != APPLICATION_ID:
+        raise DamageError(f"{path} is not a docherd ledger; nothing was changed")
+    if version > VERSION:
+        raise DamageError(f"{path} was written by a newer docherd; upgrade, nothing was changed")
+    wanted = set(re.findall(r"create (?:table|(?:unique )?index) (\w+)", SCHEMA))
+    found = {
+        name
+        for name, kind in db.execute("select name, type from sqlite_schema")
+        if not name.startswith("sqlite_")
+    }
+    if found != wanted:
+        odd = ", ".join(sorted(found ^ wanted))
+        raise DamageError(f"{path} does not have our tables ({odd}); nothing was changed")

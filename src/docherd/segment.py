@@ -1,0 +1,363 @@
+"""The one commit path: results reach the disk, then the ledger, then the eyes of readers.
+
+    lines ─► pending/part-N.jsonl ─ fdatasync ─► ledger COMMIT ─► "done"          commit
+                     │ 128 MB, 5 minutes or a clean stop
+                     ▼
+    parts that hold superseded Records are rewritten without them:                seal
+        pending/part-M.jsonl.gK ─ fsync ─► COMMIT (generation K, holes) ─► rename over data/
+    COMMIT sealed ─► rename into data/ ─► fsync of the folders
+
+Every arrow can be cut by a SIGKILL or a power cut; ``recover`` brings any such state to one from
+which going on is exact: what the ledger has committed counts, everything else never was.
+(Protocol and measurements: SQLite WAL with synchronous=FULL; Flink's file sink for the tail that
+is cut back to the committed length.)
+
+``Committer`` runs this in a thread of its own, so that a slow disk never stops the watch over
+the workers. An error from a sync is final and is never retried: Linux may have dropped the page.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from docherd import host
+from docherd.exceptions import DamageError, DocherdError, EnvironmentFault
+from docherd.ledger import Discovered, Ledger, Part, Placed, Progress
+from docherd.model import Found, Outcome, Spooled
+from docherd.sinks import jsonl
+from docherd.sinks.jsonl import Range
+
+#: a segment is sealed on reaching this many bytes or seconds
+SEAL_BYTES, SEAL_SECONDS = 128 << 20, 300.0
+#: bytes copied from a spool between looks at anything else
+SLICE = 8 << 20
+
+
+class Segment:
+    """The open part and the folders around it. Used by one thread at a time."""
+
+    def __init__(self, out: Path, ledger: Ledger) -> None:
+        self._pending = out / "pending"
+        self._data = out / "data"
+        self._ledger = ledger
+        self._part: Part | None = None
+        self._fd = -1
+        self._opened = 0.0
+
+    # ── a start ──────────────────────────────────────────────────────────────────────────────
+
+    def check(self) -> None:
+        """Raise DamageError, having changed nothing, where data and ledger disagree."""
+        parts = self._ledger.parts()
+        self._refuse_unknown({part.number for part in parts})
+        for part in parts:
+            self._refuse_damaged(part)
+
+    def recover(self) -> None:
+        """Bring any state that an interruption can leave to one from which going on is exact.
+
+        The slots of the engine that died must have been read before.
+        """
+        parts = self._ledger.parts()
+        for part in parts:
+            if part.sealed:
+                self._publish(part)
+        self._sweep({part.number for part in parts if not part.sealed})
+        for part in parts:
+            if not part.sealed:
+                self._reopen(part)
+                self.seal()
+        if self._ledger.stale():  # died between a commit and the rewriting it calls for
+            self._rewrite_stale()
+
+    def _refuse_unknown(self, known: set[int]) -> None:
+        for name in sorted(os.listdir(self._data)):
+            if (number := jsonl.part_number(name)) is not None and number not in known:
+                raise DamageError(
+                    f"data/{name} is not a part of this run; nothing was changed."
+                    " Move it elsewhere, then run the same command again"
+                )
+
+    def _refuse_damaged(self, part: Part) -> None:
+        published = self._data / jsonl.part_name(part.number)
+        candidates = [self._staged(part)] if part.sealed else []
+        candidates.append(published if part.sealed else self._staged(replace(part, generation=1)))
+        sizes = [each.stat().st_size for each in candidates if each.exists()]
+        if not sizes:
+            raise DamageError(f"{candidates[-1]} is missing; nothing was changed")
+        if sizes[0] < part.size or (part.sealed and sizes[0] != part.size):
+            raise DamageError(
+                f"{candidates[-1]} has {sizes[0]:,} bytes where the ledger knows {part.size:,};"
+                " it was damaged from outside, nothing was changed"
+            )
+
+    def _staged(self, part: Part) -> Path:
+        return self._pending / jsonl.part_name(part.number, part.generation)
+
+    def _sweep(self, open_parts: set[int]) -> None:
+        """Delete what no ledger row speaks of: parts and rewritings that were never committed."""
+        keep = {jsonl.part_name(number) for number in open_parts}
+        ours = f"slot-{self._ledger.epoch}-"  # of this start's workers
+        for name in os.listdir(self._pending):
+            if name not in keep and not name.startswith(ours):
+                (self._pending / name).unlink()
+
+    def _reopen(self, part: Part) -> None:
+        """Go on with an open segment, cut back to what was committed."""
+        self._part = part
+        self._fd = os.open(self._staged(part), os.O_RDWR | os.O_CLOEXEC)
+        if os.fstat(self._fd).st_size > part.size:
+            os.ftruncate(self._fd, part.size)
+            os.fsync(self._fd)
+
+    # ── commit ───────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def due(self) -> bool:
+        """True where the open segment should be sealed."""
+        if self._part is None:
+            return False
+        return self._part.size >= SEAL_BYTES or time.monotonic() - self._opened > SEAL_SECONDS
+
+    def commit(self, outcomes: Sequence[Outcome], progress: Progress) -> None:
+        """Make outcomes and their lines durable, then true."""
+        part, placed = self._append(outcomes)
+        if part is not self._part and part is not None:
+            host.sync_data(self._fd)
+            self._part = part
+        self._ledger.commit(placed, part, progress)
+        for outcome in outcomes:
+            if isinstance(outcome.lines, Spooled):
+                host.punch_hole(outcome.lines.fd, outcome.lines.offset, outcome.length)
+                os.close(outcome.lines.fd)
+
+    def _append(self, outcomes: Sequence[Outcome]) -> tuple[Part | None, list[Placed]]:
+        """Write the lines; the part as it then is, and where each outcome's Records lie."""
+        if any(outcome.length for outcome in outcomes) and self._part is None:
+            self._open()
+        part = self._part
+        placed: list[Placed] = []
+        if part is None:
+            return None, [Placed(outcome) for outcome in outcomes]
+        size, crc, held = part.size, part.crc, bytearray()
+        for outcome in outcomes:
+            at = size + len(held)
+            placed.append(Placed(outcome, part.number if outcome.length else None, at))
+            if isinstance(outcome.lines, Spooled):
+                crc = self._write(held, size, crc)
+                size, crc = self._copy(outcome.lines, outcome.length, at, crc)
+                held.clear()
+            else:
+                held += outcome.lines
+        crc = self._write(held, size, crc)
+        size += len(held)
+        grown = replace(part, size=size, crc=crc) if size > part.size else part
+        return grown, placed
+
+    def _write(self, data: bytearray, offset: int, crc: int) -> int:
+        jsonl.write_all(self._fd, bytes(data), offset)
+        return zlib.crc32(data, crc)
+
+    def _copy(self, spooled: Spooled, length: int, offset: int, crc: int) -> tuple[int, int]:
+        """A large result from its spool into the segment, within the kernel; (new end, CRC)."""
+        end = offset + length
+        source = spooled.offset
+        while offset < end:
+            wanted = min(SLICE, end - offset)
+            copied = host.copy_range(spooled.fd, source, self._fd, offset, wanted)
+            if not copied:
+                raise OSError(5, "a spool is shorter than its worker said")
+            crc = zlib.crc32(os.pread(self._fd, copied, offset), crc)
+            source, offset = source + copied, offset + copied
+        return end, crc
+
+    def _open(self) -> None:
+        numbers = [part.number for part in self._ledger.parts()]
+        part = Part(max(numbers, default=0) + 1, 1, sealed=False, size=0, crc=0)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._fd = os.open(self._staged(part), flags, 0o644)
+        host.sync_folder(self._pending)
+        self._part, self._opened = part, time.monotonic()
+
+    # ── seal ─────────────────────────────────────────────────────────────────────────────────
+
+    def seal(self) -> None:
+        """Publish the open segment as a part, after taking out what its Records supersede."""
+        self._rewrite_stale()
+        if self._part is None:
+            return
+        sealed = replace(self._part, sealed=True)
+        self._ledger.write_part(sealed)
+        os.close(self._fd)
+        self._part, self._fd = None, -1
+        self._publish(sealed)
+
+    def _publish(self, part: Part) -> None:
+        """Rename a committed file from pending/ over its name in data/, if it is still there."""
+        staged = self._staged(part)
+        if staged.exists():
+            staged.rename(self._data / jsonl.part_name(part.number))
+            host.sync_folder(self._data)
+            host.sync_folder(self._pending)
+
+    def _rewrite_stale(self) -> None:
+        by_number = {part.number: part for part in self._ledger.parts()}
+        for number, ranges in sorted(self._ledger.stale().items()):
+            part = by_number[number]
+            if part.sealed:
+                self._rewrite(part, sorted(ranges))
+
+    def _rewrite(self, part: Part, ranges: list[Range]) -> None:
+        """One generation more of a published part, without ``ranges``."""
+        here = [(jsonl.physical(offset, part.holes), length) for offset, length in ranges]
+        target = replace(part, generation=part.generation + 1)
+        fd = os.open(self._staged(target), os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
+        try:
+            source = self._data / jsonl.part_name(part.number)
+            size, crc = jsonl.copy_without(source, fd, here)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        host.sync_folder(self._pending)
+        holes = tuple(sorted({*part.holes, *ranges}))
+        target = replace(target, size=size, crc=crc, holes=holes)
+        self._ledger.write_part(target, cleared=True)
+        self._publish(target)
+
+
+# ── the thread ───────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    outcomes: Sequence[Outcome]
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Discover:
+    batch: Sequence[Found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seal:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Vanished:
+    prune: bool
+
+
+class Committer:
+    """The thread that owns the ledger's one read-write connection while a run goes on."""
+
+    def __init__(self, segment: Segment, ledger: Ledger, wake: Callable[[], None]) -> None:
+        """``wake`` is called, from the thread, after each job."""
+        self._segment = segment
+        self._ledger = ledger
+        self._wake = wake
+        self._jobs: queue.SimpleQueue[_Commit | _Discover | _Seal | _Vanished | None]
+        self._jobs = queue.SimpleQueue()
+        self._discovered: queue.SimpleQueue[Discovered] = queue.SimpleQueue()
+        self._failure: BaseException | None = None
+        self._waiting = 0
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="docherd-commit", daemon=True)
+        self._thread.start()
+
+    # ── from the engine's thread ─────────────────────────────────────────────────────────────
+
+    def commit(self, outcomes: Sequence[Outcome], progress: Progress) -> None:
+        size = sum(len(each.lines) for each in outcomes if isinstance(each.lines, bytes))
+        with self._lock:
+            self._bytes += size
+        self._put(_Commit(outcomes, progress))
+
+    def discover(self, batch: Sequence[Found]) -> None:
+        self._put(_Discover(batch))
+
+    def vanished(self, prune: bool) -> None:
+        """The walk took everything: what it did not meet is gone."""
+        self._put(_Vanished(prune))
+
+    def seal(self) -> None:
+        self._put(_Seal())
+
+    def discovered(self) -> list[Discovered]:
+        """What was found and committed since the last call. Raises what the thread raised."""
+        self._raise()
+        found = []
+        while not self._discovered.empty():
+            found.append(self._discovered.get())
+        return found
+
+    @property
+    def waiting(self) -> int:
+        """Jobs not yet done."""
+        return self._waiting
+
+    @property
+    def backlog(self) -> int:
+        """Bytes of lines handed over and not yet durable."""
+        return self._bytes
+
+    def close(self) -> None:
+        """Do what is left, then end; the ledger is the caller's again. Raises what went wrong."""
+        self._jobs.put(None)
+        self._thread.join()
+        self._raise()
+
+    def _put(self, job: _Commit | _Discover | _Seal | _Vanished) -> None:
+        self._raise()
+        with self._lock:
+            self._waiting += 1
+        self._jobs.put(job)
+
+    def _raise(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    # ── in the thread ────────────────────────────────────────────────────────────────────────
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if self._failure is None:  # after a failure nothing may be committed any more
+                try:
+                    self._do(job)
+                except DocherdError as error:
+                    self._failure = error
+                except OSError as error:
+                    self._failure = EnvironmentFault(
+                        f"cannot write results: {error.strerror or error};"
+                        " the run is safe, resume it when this is mended"
+                    )
+                except BaseException as error:  # carried to the engine's thread
+                    self._failure = error
+            with self._lock:
+                self._waiting -= 1
+            self._wake()
+
+    def _do(self, job: _Commit | _Discover | _Seal | _Vanished) -> None:
+        match job:
+            case _Commit(outcomes, progress):
+                self._segment.commit(outcomes, progress)
+                size = sum(len(each.lines) for each in outcomes if isinstance(each.lines, bytes))
+                with self._lock:
+                    self._bytes -= size
+                if self._segment.due:
+                    self._segment.seal()
+            case _Discover(batch):
+                self._discovered.put(self._ledger.discover(batch))
+            case _Vanished(prune):
+                self._ledger.vanished(prune)
+            case _Seal():
+                self._segment.seal()

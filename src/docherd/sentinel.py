@@ -1,0 +1,35 @@
+"""The last one out: ends what a run left behind, however the engine ended.
+
+Workers die with the engine (PR_SET_PDEATHSIG), but that signal is not inherited by what they
+started themselves (soffice, tesseract), and a child in a session of its own escapes killpg. So
+one small process waits for the end of the engine's pipe and then kills whatever carries the
+run's mark in its environment. ``python -P -m docherd.sentinel TOKEN`` with the pipe as stdin.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from docherd import host
+
+#: a process that is being forked while we look shows up in the next look
+_LOOKS, _PAUSE = 2, 0.01
+
+
+def main() -> None:
+    token = sys.argv[1]
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(name, signal.SIG_IGN)
+    while os.read(0, 4096):
+        pass
+    clean = 0
+    while clean < _LOOKS:
+        clean = 0 if host.kill_marked(f"{token}.") else clean + 1
+        time.sleep(_PAUSE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The formats results end up in, one file each."""

@@ -1,0 +1,398 @@
+"""A run folder seen from outside, while a run is going on or after it. Never writes.
+
+Everything is read lazily from the ledger: memory stays flat however many Documents there are.
+Of a Document's outcomes only the last counts: the one that no other names as its ``previous``.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from docherd.exceptions import DamageError, UsageError
+from docherd.model import Counts, Reason, Root, Status, document_id, text_of
+from docherd.quoting import shell_quoted
+from docherd.readonly import ReadOnly
+from docherd.remembered import (
+    STATUSES,
+    Attempt,
+    Entry,
+    Failure,
+    Kind,
+    KindTally,
+    Measured,
+    Sample,
+    Start,
+)
+
+_DONE, _FAILED, _SKIPPED = (
+    STATUSES.index(status) for status in (Status.DONE, Status.FAILED, Status.SKIPPED)
+)
+_TABLES = ("document", "stratum", "outcome", "part", "tally", "start", "sample")
+_CURRENT = "not exists (select 1 from outcome later where later.previous = o.id)"
+
+
+class View:
+    """One run: what it was asked, how far it is, and what became of each Document."""
+
+    def __init__(self, folder: Path, about: dict[str, Any], ledger: ReadOnly) -> None:
+        """Use ``View.open``."""
+        self.folder = folder
+        self.run = str(about["run"])
+        self.version = str(about["docherd"])
+        #: ISO 8601
+        self.created = str(about["created"])
+        self.processor = str(about["processor"]["name"])
+        self.fingerprint = str(about["processor"]["fingerprint"])
+        self.inputs = tuple(
+            Root(os.fsencode(one["label"]), os.fsencode(one["folder"])) for one in about["inputs"]
+        )
+        self._ledger = ledger
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """The run in ``folder``.
+
+        Raises UsageError where there is none, DamageError where it cannot be read.
+        """
+        pinned, ledger = folder / "run.json", folder / "ledger.db"
+        if not (pinned.is_file() and ledger.is_file()):
+            raise UsageError(
+                f"{_shown(folder)}: no run here; start one with: docherd run INPUT... -o OUT"
+            )
+        connection = ReadOnly(ledger, _TABLES)
+        try:
+            return cls(folder, json.loads(pinned.read_bytes()), connection)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            connection.close()
+            raise DamageError(f"{_shown(pinned)}: cannot be read ({error})") from error
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self._ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def freeze(self) -> None:
+        """From now on see the run as it is at this moment, though it goes on."""
+        self._ledger.freeze()
+
+    # ── the whole ────────────────────────────────────────────────────────────────────────────
+
+    def counts(self) -> Counts:
+        """The accounting, as of the last commit."""
+        # Documents are never deleted and their ids have no gaps: the last id is their number,
+        # which saves a scan. What has no outcome yet is pending.
+        rows = self._ledger.rows(
+            """select status, sum(documents) from tally group by status
+               union all select -1, max(id) from document"""
+        )
+        by_status: dict[int, int] = {status: number or 0 for status, number in rows}
+        named = {
+            status.value: by_status.get(index, 0)
+            for index, status in enumerate(STATUSES)
+            if status is not Status.PENDING
+        }
+        return Counts(discovered=by_status[-1], **named)
+
+    def reasons(self) -> dict[Reason, int]:
+        """How many Documents failed or were skipped for each reason, most first."""
+        rows = self._ledger.rows(
+            """select reason, sum(documents) from tally
+               where status in (?, ?) and documents > 0
+               group by reason order by sum(documents) desc, reason""",
+            _FAILED,
+            _SKIPPED,
+        )
+        return {_reason(reason): number for reason, number in rows if reason}
+
+    def starts(self) -> list[Start]:
+        """Each time the run was started or resumed, oldest first."""
+        rows = self._ledger.rows(
+            """select epoch, began, ended, state, workers, memory, peak, seconds, limited
+               from start order by epoch"""
+        )
+        return [
+            Start(epoch, began, ended, state, workers, memory, peak, seconds, bool(limited))
+            for epoch, began, ended, state, workers, memory, peak, seconds, limited in rows
+        ]
+
+    @property
+    def state(self) -> str:
+        """``running``, ``finished`` or ``interrupted``: what the last start said of itself.
+
+        A start that was killed could say nothing and remains ``running``.
+        """
+        rows = self._ledger.rows("select state from start order by epoch desc limit 1")
+        return next((str(state) for (state,) in rows), "interrupted")
+
+    def throughput(self) -> Iterator[Sample]:
+        """How far each start was at which second: in order, at most 500 a start."""
+        rows = self._ledger.rows(
+            "select epoch, seconds, finished, written, memory from sample order by epoch, seconds"
+        )
+        return (Sample(*row) for row in rows)
+
+    def written(self) -> int:
+        """Bytes of Records known good, in all parts."""
+        return next(self._ledger.rows("select coalesce(sum(size), 0) from part"))[0]  # type: ignore[no-any-return]
+
+    # ── what is not done ─────────────────────────────────────────────────────────────────────
+
+    def failures(
+        self, reason: Reason | None = None, include_skipped: bool = False, most: int = -1
+    ) -> Iterator[Failure]:
+        """What failed, in the order it did; with skips if asked for, by name or at all.
+
+        At most ``most`` of each status; -1 is all.
+        """
+        skips = include_skipped or (reason is not None and reason.skips)
+        for status in (_FAILED, _SKIPPED) if skips else (_FAILED,):
+            # `!= 1` is what lets SQLite use the partial index on what is not done; the cross
+            # join keeps it from starting at the documents.
+            rows = self._ledger.rows(
+                f"""select d.root, d.path, o.reason, o.message, o.detail, o.attempt,
+                           o.seconds, o.peak
+                    from outcome o cross join document d on d.id = o.document
+                    where o.status != 1 and o.status = ?1 and (?2 is null or o.reason = ?2)
+                          and {_CURRENT}
+                    order by o.id limit ?3""",  # noqa: S608 - a constant of ours
+                status,
+                reason,
+                most,
+            )
+            for root, path, reason_text, message, detail, attempts, seconds, peak in rows:
+                yield Failure(
+                    document=document_id(self._root(root).label, path),
+                    path=self._path(root, path),
+                    status=STATUSES[status],
+                    reason=_reason(reason_text) if reason_text else None,
+                    message=message or "",
+                    detail=detail,
+                    attempts=attempts,
+                    seconds=seconds or 0.0,
+                    peak_memory=peak or 0,
+                    reproduce=self._reproduce(root, path),
+                )
+
+    # ── one Document ─────────────────────────────────────────────────────────────────────────
+
+    def find(self, key: str) -> Entry | None:
+        """A Document by its 16 letters, by its path in Records, or by its file."""
+        found = self._by_path(key)
+        if found is None and len(key) == _ID_LETTERS:
+            found = self._by_id(key)
+        return None if found is None else self._entry(found)
+
+    def _by_path(self, key: str) -> int | None:
+        for name in _spellings(key):
+            for index, root in enumerate(self.inputs):
+                for prefix in (root.label + b"/", root.folder.rstrip(b"/") + b"/"):
+                    if not name.startswith(prefix):
+                        continue
+                    rows = self._ledger.rows(
+                        "select id from document where root = ? and path = ?",
+                        index,
+                        name[len(prefix) :],
+                    )
+                    for (found,) in rows:
+                        return int(found)
+        return None
+
+    def _by_id(self, key: str) -> int | None:
+        """No index on a hash (random writes at millions of rows): about 1 s a million."""
+        try:
+            wanted = base64.b32decode(key.upper())
+        except ValueError:
+            return None
+        # The same hash as model.document_id, with what all names of a root share hashed once.
+        bases = [hashlib.blake2b(root.label + b"\0", digest_size=10) for root in self.inputs]
+        for found, root, path in self._ledger.rows("select id, root, path from document"):
+            digest = bases[root].copy()
+            digest.update(path)
+            if digest.digest() == wanted:
+                return int(found)
+        return None
+
+    def _entry(self, found: int) -> Entry:
+        root, path, size, mtime_ns = next(
+            self._ledger.rows("select root, path, size, mtime_ns from document where id = ?", found)
+        )
+        history = list(self._ledger.rows(_HISTORY, found))
+        attempts = tuple(
+            Attempt(
+                attempt=row[0],
+                status=STATUSES[row[1]],
+                reason=_reason(row[2]) if row[2] else None,
+                seconds=row[3] or 0.0,
+                peak=row[4] or 0,
+                interruptions=row[5] or 0,
+                at=row[6],
+                message=row[7] or "",
+                detail=row[8],
+            )
+            for row in history
+        )
+        kind, records, part, offset, length = history[-1][9:] if history else (None,) * 5
+        return Entry(
+            document=document_id(self._root(root).label, path),
+            path=self._path(root, path),
+            file=self._file(root, path),
+            size=size,
+            mtime_ns=mtime_ns,
+            kind=kind,
+            records=records or 0,
+            part=part,
+            offset=offset,
+            length=length,
+            attempts=attempts,
+            reproduce=self._reproduce(root, path),
+        )
+
+    # ── where time, memory and bytes went ────────────────────────────────────────────────────
+
+    def kinds(self) -> list[Kind]:
+        """Time, memory and bytes by kind of the Documents processed, most seconds first.
+
+        Reads every outcome: about 3 s a million.
+        """
+        strata = {
+            id: str(name).rpartition("/")[0]
+            for id, name in self._ledger.rows("select id, name from stratum")
+        }
+        tallies: dict[str, KindTally] = {}
+        rows = self._ledger.rows(
+            f"""select o.kind, d.stratum, o.seconds, o.peak, d.size, o.records
+                from outcome o cross join document d on d.id = o.document
+                where o.status in ({_DONE}, {_FAILED}) and {_CURRENT}"""  # noqa: S608
+        )
+        for kind, stratum, seconds, peak, size, records in rows:
+            name = kind or strata.get(stratum) or "no extension"
+            tally = tallies.get(name) or tallies.setdefault(name, KindTally())
+            tally.add(seconds or 0.0, peak or 0, size, records or 0)
+        return sorted(
+            (tally.total(name) for name, tally in tallies.items()),
+            key=lambda one: (-one.seconds, one.name),
+        )
+
+    def slowest(self, most: int) -> list[Measured]:
+        """The Documents that took longest, in their last attempt."""
+        return self._measured("o.seconds", most)
+
+    def most_memory(self, most: int) -> list[Measured]:
+        """The Documents that held most memory, in their last attempt."""
+        return self._measured("o.peak", most)
+
+    def largest(self, most: int) -> list[Measured]:
+        """The largest Documents that were processed."""
+        return self._measured("d.size", most)
+
+    def _measured(self, column: str, most: int) -> list[Measured]:
+        # SQLite keeps only the `most` best rows while it scans. No index: one on a figure that
+        # is known only afterwards costs more than all other writing together.
+        rows = self._ledger.rows(
+            f"""select d.root, d.path, d.size, o.kind, o.status, o.reason, o.seconds, o.peak,
+                       o.records
+                from outcome o cross join document d on d.id = o.document
+                where o.status in ({_DONE}, {_FAILED}) and {column} > 0 and {_CURRENT}
+                order by {column} desc, o.id limit ?""",  # noqa: S608
+            most,
+        )
+        return [
+            Measured(
+                document=document_id(self._root(root).label, path),
+                path=self._path(root, path),
+                size=size,
+                kind=kind,
+                status=STATUSES[status],
+                reason=_reason(reason) if reason else None,
+                seconds=seconds or 0.0,
+                peak_memory=peak or 0,
+                records=records or 0,
+            )
+            for root, path, size, kind, status, reason, seconds, peak, records in rows
+        ]
+
+    # ── names ────────────────────────────────────────────────────────────────────────────────
+
+    def _root(self, index: int) -> Root:
+        try:
+            return self.inputs[index]
+        except IndexError:
+            raise DamageError(
+                f"{_shown(self.folder)}: ledger.db names an input that run.json does not"
+            ) from None
+
+    def _path(self, root: int, path: bytes) -> str:
+        return text_of(self._root(root).label + b"/" + path)
+
+    def _file(self, root: int, path: bytes) -> bytes:
+        return self._root(root).folder.rstrip(b"/") + b"/" + path
+
+    def _reproduce(self, root: int, path: bytes) -> str:
+        command = f"docherd try {shell_quoted(self._file(root, path))}"
+        if self.processor != "extract":
+            command += f" -p {shell_quoted(os.fsencode(self.processor))}"
+        return command
+
+
+_ID_LETTERS = 16
+
+_HISTORY = """
+with recursive history(id) as (
+    select id from outcome where document = ? and previous is null
+    union all
+    select o.id from history h cross join outcome o on o.previous = h.id
+)
+select attempt, status, reason, seconds, peak, interruptions, at, message, detail,
+       kind, records, part, "offset", length
+from history cross join outcome using (id)
+"""
+
+
+def _shown(path: Path) -> str:
+    return text_of(os.fsencode(path))
+
+
+def _reason(text: str) -> Reason:
+    try:
+        return Reason(text)
+    except ValueError:
+        raise DamageError(f"unknown reason {text!r}: from a newer docherd?") from None
+
+
+def _spellings(key: str) -> Iterator[bytes]:
+    """The bytes ``key`` may stand for: itself, as it was printed, as a path from here."""
+    name = os.fsencode(key)
+    yield name
+    yield _PRINTED.sub(_unprinted, name)
+    yield os.fsencode(Path(key).absolute())
+
+
+#: what text_of and printable make of bytes and letters that cannot be shown
+_PRINTED = re.compile(rb"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|([nrt]))")
+
+
+def _unprinted(match: re.Match[bytes]) -> bytes:
+    byte, letter, control = match.groups()
+    if byte:
+        return bytes.fromhex(byte.decode())
+    if letter:
+        return chr(int(letter, 16)).encode("utf-8", "surrogatepass")
+    return {b"n": b"\n", b"r": b"\r", b"t": b"\t"}[control]

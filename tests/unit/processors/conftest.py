@@ -1,0 +1,200 @@
+"""Documents made on the spot: every sample is built by the test run, none is stored."""
+
+import io
+import os
+import zipfile
+
+import pytest
+
+from docherd.model import Document, Task
+from docherd.processors.extract import Extract
+from docherd.processors.kind import detect
+
+
+@pytest.fixture
+def document(tmp_path):
+    """Make a Document of a name and its bytes; ``pages`` collects its heartbeats."""
+
+    def make(name, data, pages=None):
+        path = tmp_path / name
+        path.write_bytes(data)
+        file = os.fsencode(path)
+        task = Task(
+            document=1, id="x" * 16, file=file, path=name, size=len(data), stratum=path.suffix
+        )
+        beat = (lambda page: None) if pages is None else pages.append
+        return Document(task, detect, beat)
+
+    return make
+
+
+@pytest.fixture
+def extract(document):
+    """The Record of a name and its bytes."""
+
+    def run(name, data, passwords=()):
+        return Extract(passwords)(document(name, data))
+
+    return run
+
+
+@pytest.fixture
+def kind(document):
+    """The kind of a name and its bytes."""
+
+    def run(name, data):
+        return detect(document(name, data))
+
+    return run
+
+
+# ── builders ─────────────────────────────────────────────────────────────────────────────────
+
+
+def make_pdf(texts=("first page", "second page"), **encryption):
+    from fpdf import FPDF
+
+    pdf = FPDF()
+    pdf.set_title("A title")
+    pdf.set_author("An author")
+    pdf.set_lang("de-CH")
+    pdf.set_font("helvetica", size=12)
+    if encryption:
+        pdf.set_encryption(**encryption)
+    for text in texts:
+        pdf.add_page()
+        pdf.cell(text=text)
+    return bytes(pdf.output())
+
+
+def make_docx(edit=None):
+    import docx
+
+    word = docx.Document()
+    word.core_properties.title = "A title"
+    word.core_properties.author = "An author"
+    word.add_paragraph("before the table")
+    table = word.add_table(2, 2)
+    for number, cell in enumerate(table._cells):
+        cell.text = f"cell {number}"
+    word.add_paragraph("after the table")
+    if edit:
+        edit(word)
+    return _saved(word)
+
+
+def make_pptx():
+    import pptx
+    from pptx.util import Inches
+
+    deck = pptx.Presentation()
+    deck.core_properties.title = "A title"
+    for number in (1, 2):
+        slide = deck.slides.add_slide(deck.slide_layouts[5])
+        slide.shapes.title.text = f"slide {number}"
+    box = (Inches(1), Inches(2), Inches(4), Inches(1))
+    table = slide.shapes.add_table(1, 2, *box).table
+    table.cell(0, 0).text, table.cell(0, 1).text = "left", "right"
+    slide.notes_slide.notes_text_frame.text = "a note"
+    return _saved(deck)
+
+
+def make_xlsx():
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.properties.title = "A title"
+    book.properties.creator = "An author"
+    book.active.title = "Numbers"
+    book.active.append(["text", 3.0, 0.1, True])
+    book.create_sheet("Empty")
+    return _saved(book)
+
+
+def make_ods():
+    from odf.dc import Title
+    from odf.opendocument import OpenDocumentSpreadsheet
+    from odf.table import Table, TableCell, TableRow
+    from odf.text import P
+
+    book = OpenDocumentSpreadsheet()
+    book.meta.addElement(Title(text="A title"))
+    table, row = Table(name="Sheet"), TableRow()
+    for text in ("left", "right"):
+        cell = TableCell(valuetype="string")
+        cell.addElement(P(text=text))
+        row.addElement(cell)
+    table.addElement(row)
+    book.spreadsheet.addElement(table)
+    return _saved(book)
+
+
+def make_eml():
+    from email.message import EmailMessage
+
+    mail = EmailMessage()
+    mail["From"] = "Jürgen Groß <juergen@example.org>"
+    mail["To"] = "a@example.org, b@example.org"
+    mail["Subject"] = "Grüße aus Zürich"
+    mail["Date"] = "Fri, 27 Nov 2026 10:00:00 +0100"
+    mail.set_content("Der Text.\n")
+    mail.add_alternative("<p>Der <b>Text</b>.</p>", subtype="html")
+    mail.add_attachment(make_pdf(), maintype="application", subtype="pdf", filename="Übersicht.pdf")
+    mail["Content-Language"] = "de"
+    return mail.as_bytes()
+
+
+def make_zip(members, compression=zipfile.ZIP_DEFLATED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def edit_zip(data, edits):
+    """The same ZIP with some members' content replaced by what a function makes of it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    return make_zip(members | {name: edit(members[name]) for name, edit in edits.items()})
+
+
+def _saved(thing):
+    file = io.BytesIO()
+    thing.save(file) if not hasattr(thing, "write") else thing.write(file)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def build():
+    """The builders, by name."""
+    return {
+        "pdf": make_pdf,
+        "docx": make_docx,
+        "pptx": make_pptx,
+        "xlsx": make_xlsx,
+        "ods": make_ods,
+        "eml": make_eml,
+        "zip": make_zip,
+        "edit_zip": edit_zip,
+    }
+
+
+@pytest.fixture(scope="session")
+def samples():
+    """One Document of every kind that extract reads and that can be built here."""
+    return {
+        "a.pdf": make_pdf(),
+        "a.docx": make_docx(),
+        "a.pptx": make_pptx(),
+        "a.xlsx": make_xlsx(),
+        "a.ods": make_ods(),
+        "a.eml": make_eml(),
+        "a.html": b"<!doctype html><html lang=en><title>T</title><p>Text</p></html>",
+        "a.xml": b'<?xml version="1.0"?><a><b>Text</b></a>',
+        "a.csv": b"a,b\n1,2\n",
+        "a.tsv": b"a\tb\n1\t2\n",
+        "a.txt": b"plain\n",
+        "a.md": b"# Title\n",
+        "a.json": b'{"a": 1}',
+    }

@@ -1,0 +1,164 @@
+"""Word, PowerPoint and spreadsheets."""
+
+import io
+import zipfile
+from datetime import date, datetime, time
+
+import pytest
+
+from docherd.exceptions import CorruptError, EncryptedError
+from docherd.processors.extract import Extract
+
+
+def test_word_text_is_in_document_order(samples, extract):
+    """Paragraphs and tables come as they stand, a tab between cells."""
+    record = extract("a.docx", samples["a.docx"])
+    assert record["text"].split("\n") == [
+        "before the table",
+        "cell 0\tcell 1",
+        "cell 2\tcell 3",
+        "after the table",
+    ]
+    assert (record["title"], record["author"]) == ("A title", "An author")
+    assert record["created"].startswith("2013-12-23T23:15:00")  # python-docx's own template
+
+
+def test_word_headers_and_footers_come_last(build, extract):
+    """What is printed on every page is there once, after the body."""
+
+    def add(word):
+        word.sections[0].header.paragraphs[0].text = "the header"
+        word.sections[0].footer.paragraphs[0].text = "the footer"
+
+    lines = extract("a.docx", build["docx"](add))["text"].split("\n")
+    assert lines[0] == "before the table"
+    assert lines[-2:] == ["the header", "the footer"]
+
+
+def test_word_text_that_paragraphs_leave_out(build, extract):
+    """Inserted text, content controls and breaks are text; deleted text and fallbacks are not."""
+    word = b"""<w:p><w:ins><w:r><w:t>inserted</w:t></w:r></w:ins><w:r><w:br/><w:t>broken</w:t></w:r>
+    <w:del><w:r><w:delText>deleted</w:delText></w:r></w:del></w:p>
+    <w:sdt><w:sdtContent><w:p><w:pPr><w:tabs><w:tab w:val="left"/></w:tabs></w:pPr>
+    <w:r><w:t>con</w:t><w:tab/><w:t>trol</w:t></w:r></w:p></w:sdtContent></w:sdt>
+    <mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006">
+    <mc:Fallback><w:p><w:r><w:t>twice</w:t></w:r></w:p></mc:Fallback></mc:AlternateContent>"""
+    data = build["edit_zip"](
+        build["docx"](),
+        {"word/document.xml": lambda xml: xml.replace(b"<w:body>", b"<w:body>" + word)},
+    )
+    lines = extract("a.docx", data)["text"].split("\n")
+    assert lines[:4] == ["inserted", "broken", "con\ttrol", "before the table"]
+
+
+def test_macro_documents_and_templates_are_read(build, extract):
+    """A .docm, whose main part has another type, is read like a .docx."""
+    main = b"vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    macro = b"vnd.ms-word.document.macroEnabled.main+xml"
+    data = build["edit_zip"](
+        build["docx"](), {"[Content_Types].xml": lambda xml: xml.replace(main, macro)}
+    )
+    assert "before the table" in extract("a.docm", data)["text"]
+
+
+def test_slides_with_tables_and_notes(samples, document):
+    """Slides count as pages, are joined by a form feed and end with their notes."""
+    pages = []
+    record = Extract()(document("a.pptx", samples["a.pptx"], pages))
+    assert record["text"] == "slide 1\fslide 2\nleft\tright\na note"
+    assert (record["pages"], record["title"]) == (2, "A title")
+    assert pages == [1, 2]
+
+
+@pytest.mark.parametrize("role", ["template", "slideshow", "presentation"])
+def test_macro_presentations_are_read(build, extract, role):
+    """Templates and shows with macros, which python-pptx refuses, are read too."""
+    main = b"vnd.openxmlformats-officedocument.presentationml.presentation.main+xml"
+    macro = f"vnd.ms-powerpoint.{role}.macroEnabled.main+xml".encode()
+    data = build["edit_zip"](
+        build["pptx"](), {"[Content_Types].xml": lambda xml: xml.replace(main, macro)}
+    )
+    assert extract("a.pptm", data)["pages"] == 2
+
+
+def test_sheets_and_their_rows(samples, document):
+    """Every sheet is named and counted; whole numbers have no decimals."""
+    pages = []
+    record = Extract()(document("a.xlsx", samples["a.xlsx"], pages))
+    assert record["text"] == "Numbers\ntext\t3\t0.1\tTRUE\fEmpty"
+    assert (record["sheets"], record["title"], record["author"]) == (2, "A title", "An author")
+    assert pages == [1, 2]
+
+
+def test_cells_stay_on_their_line(extract):
+    """Line breaks inside a cell become spaces, dates become ISO 8601."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    moment = datetime(2026, 11, 27, 10, 30)
+    book.active.append(["two\nlines", moment, date(2026, 11, 27), time(10, 30), 1e300, None])
+    file = io.BytesIO()
+    book.save(file)
+    text = extract("a.xlsx", file.getvalue())["text"]
+    assert text == "Sheet\ntwo lines\t2026-11-27 10:30:00\t2026-11-27\t10:30:00\t1e+300"
+
+
+def test_open_document_spreadsheets(samples, extract):
+    """ODS is read with the properties of its meta.xml."""
+    record = extract("a.ods", samples["a.ods"])
+    assert record["text"] == "Sheet\nleft\tright"
+    assert (record["sheets"], record["title"]) == (1, "A title")
+
+
+def test_encrypted_open_document_raises_encrypted(build, extract):
+    """ODS whose manifest tells how to decrypt it needs a password."""
+    manifest = {"META-INF/manifest.xml": lambda xml: xml + b"<!-- encryption-data -->"}
+    with pytest.raises(EncryptedError):
+        extract("a.ods", build["edit_zip"](build["ods"](), manifest))
+
+
+def test_encrypted_members_raise_encrypted(samples, extract):
+    """A package whose members carry the encryption flag needs a password."""
+    data = bytearray(samples["a.xlsx"])
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.find(signature)
+        while at >= 0:
+            if b"[Content_Types]" not in data[at : at + 80]:
+                data[at + offset] |= 1
+            at = data.find(signature, at + 4)
+    with pytest.raises(EncryptedError):
+        extract("a.xlsx", bytes(data))
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.pptx", "a.xlsx", "a.ods"])
+@pytest.mark.parametrize("part", [0.3, 0.7, 0.98])
+def test_truncated_packages_raise_corrupt(samples, document, name, part):
+    """Office files cut short are corrupt, wherever the cut is."""
+    data = samples[name]
+    doc = document(name, data[: int(len(data) * part)])
+    doc._kind = name[2:]  # too little may be left to tell the kind: the reader is what is tested
+    with pytest.raises(CorruptError):
+        Extract()(doc)
+
+
+@pytest.mark.parametrize("missing", ["_rels/.rels", "word/document.xml", "[Content_Types].xml"])
+def test_packages_without_a_vital_part_raise_corrupt(samples, extract, missing):
+    """A Word file without its main part or the way to it is corrupt."""
+    file = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(samples["a.docx"])) as old,
+        zipfile.ZipFile(file, "w") as new,
+    ):
+        for name in old.namelist():
+            if name != missing:
+                new.writestr(name, old.read(name))
+    with pytest.raises(CorruptError):
+        extract("a.docx", file.getvalue())
+
+
+def test_broken_properties_do_not_cost_the_text(samples, build, extract):
+    """Where docProps/core.xml is not XML, its keys are left out and the text is kept."""
+    data = build["edit_zip"](samples["a.xlsx"], {"docProps/core.xml": lambda xml: b"<broken"})
+    record = extract("a.xlsx", data)
+    assert "title" not in record
+    assert record["sheets"] == 2
