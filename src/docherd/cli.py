@@ -112,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-_Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
+_Commands = argparse._SubParsersAction
 
 
 def _command(commands: _Commands[_Parser], name: str, what: str, more: str = "") -> _Parser:
@@ -228,7 +228,7 @@ def _add_options(command: _Parser, groups: Sequence[str] = tuple(_GROUPS)) -> No
     )
 
 
-def _add_flag(section: argparse._ArgumentGroup, name: str, flag: Flag) -> None:  # noqa: SLF001
+def _add_flag(section: argparse._ArgumentGroup, name: str, flag: Flag) -> None:
     names = [*flag.short]
     if name != "passwords":
         names.append(f"--{name.replace('_', '-')}")

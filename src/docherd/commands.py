@@ -119,9 +119,9 @@ def _refuse_unread_pipe(about: About, folder: Folder) -> None:
 
 def _list_file(name: str | None) -> str | None:
     """A list's absolute path; raises EnvironmentFault where it cannot be read."""
-    if name in (None, "-"):
+    if name is None or name == "-":
         return name
-    path = Path(cast("str", name)).absolute()
+    path = Path(name).absolute()
     if not os.access(path, os.R_OK):
         raise EnvironmentFault(f"--files-from {printable(str(path))}: cannot be read")
     return str(path)
@@ -159,6 +159,8 @@ def _carry_out(job: Job, given: Namespace) -> int:
     if kind == "json":
         _print_json({"event": "exit", "code": _code(summary, stop), **_ending(summary)})
     elif not given.quiet:
+        if kind == "none":  # no display has said it
+            print(wording.verdict(summary.state, summary.counts, summary.seconds))
         _say_ending(summary)
     if stop.signal is not None:
         from docherd.cli import die_of
@@ -184,15 +186,13 @@ def _ending(summary: Summary) -> dict[str, object]:
 
 def _say_ending(summary: Summary) -> None:
     out = summary.out
-    print(wording.verdict(summary.state, summary.counts, summary.seconds))
     if summary.stopped:
         print(f"stopped: {printable(summary.stopped)}")
     already = summary.counts.discovered - summary.counts.pending - summary.finished
     if already > 0 and summary.state == "finished":
         print(f"{units.count(already)} needed no processing this time")
-    print(
-        f"\nresults   {printable(str(out / 'data'))}\nreport    {printable(str(out / 'report.html'))}"
-    )
+    print(f"\nresults   {printable(str(out / 'data'))}")
+    print(f"report    {printable(str(out / 'report.html'))}")
     if summary.counts.done:
         print("\nread them")
         for hint in advice.reading(out):
@@ -362,7 +362,7 @@ def _print_entry(entry: Entry) -> None:
     print(f"document  {entry.document}\npath      {printable(entry.path)}")
     print(f"file      {printable(os.fsdecode(entry.file))}")
     print(f"size      {units.size(entry.size)}\nkind      {printable(entry.kind or 'unknown')}")
-    for each in entry.history:
+    for each in entry.attempts:
         reason = f": {each.reason}" if each.reason else ""
         message = f": {printable(each.message)}" if each.message else ""
         print(

@@ -290,14 +290,14 @@ class Options:
         return cls(**taken)  # type: ignore[arg-type]
 
     def pinned(self) -> dict[str, object]:
-        """The options that results depend on, for run.json."""
-        return {name: getattr(self, name) for name, flag in flags() if flag.pinned}
+        """The options that results depend on, as JSON types, for run.json."""
+        return {name: _plain(getattr(self, name)) for name, flag in flags() if flag.pinned}
 
     def remembered(self) -> dict[str, object]:
         """The options that `resume` starts with: all that may be written down."""
         shown = ("progress", "verbose", "processor")
         return {
-            name: getattr(self, name)
+            name: _plain(getattr(self, name))
             for name, flag in flags()
             if not flag.secret and name not in shown
         }
@@ -307,6 +307,10 @@ def flags() -> Iterator[tuple[str, Flag]]:
     """Every option's name and flag, in order."""
     for each in dataclasses.fields(Options):
         yield each.name, each.metadata["flag"]
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _checked(name: str, flag: Flag, value: object) -> object:

@@ -505,7 +505,7 @@ class Engine:
         if self._pool:
             self._pool.close()
         if self._ledger:
-            self._ledger.close(clean=False)
+            self._ledger.close(clean=not self._began)
         self._folder.release(discard=not self._began)
 
 

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from docherd import host
-from docherd.exceptions import DocumentError
+from docherd.exceptions import DocumentError, ProcessorError
 from docherd.model import Document, Reason, Status, Task
 
 if TYPE_CHECKING:
@@ -168,7 +168,9 @@ def _load(channel: Channel, init: dict[str, Json], payload: bytes) -> Loaded:
 
         loaded = load(cast("str", init["processor"]), payload, cast("list[str]", init["passwords"]))
     except BaseException as error:  # also SystemExit: whatever a user's module does on import
-        channel.send({"refused": _message(error), "detail": _trace(error)})
+        ours = isinstance(error, ProcessorError)  # the message says it all
+        detail = None if ours else _trace(error)
+        channel.send({"refused": str(error) if ours else _message(error), "detail": detail})
         raise SystemExit(0) from None
     channel.send({"ready": True, "fingerprint": loaded.fingerprint})
     return loaded
@@ -340,7 +342,7 @@ def _plain(value: object) -> object:
     if hasattr(kind, "__dataclass_fields__"):
         import dataclasses
 
-        return dataclasses.asdict(cast("object", value))  # type: ignore[call-overload]
+        return dataclasses.asdict(value)  # type: ignore[call-overload]
     if hasattr(kind, "model_dump"):  # pydantic
         return value.model_dump(mode="json")  # type: ignore[attr-defined]
     if hasattr(kind, "__struct_fields__"):  # msgspec
