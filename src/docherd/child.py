@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from docherd import host
 from docherd.exceptions import EnvironmentFault
 from docherd.model import Grant, Reason, Spooled
 from docherd.worker import BODY_LIMIT, HEADER, INDEX_LIMIT, Slot, clean
@@ -110,9 +109,11 @@ class Child:
         return bool(self._outgoing)
 
     def receive(self) -> bool:
-        """Read what has arrived; False once the socket has ended."""
+        """Read what has arrived, no more than a frame may be; False once the socket has ended."""
         try:
-            while chunk := self.sock.recv(1 << 18):
+            for _ in range(TURN):
+                if not (chunk := self.sock.recv(CHUNK)):
+                    return False
                 self._incoming += chunk
                 if len(chunk) < 1 << 16:
                     return True

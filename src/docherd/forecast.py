@@ -120,7 +120,7 @@ class Forecast:
         )
 
     def _borrowed(self, stratum: str) -> _Learned:
-        """Own measurements with those of the nearest size classes of its kind, else of everybody."""
+        """Own measurements with those of the nearest size classes of its kind, or everybody's."""
         extension, size = _split(stratum)
         by_distance: dict[int, list[_Learned]] = {}
         for name, each in self._strata.items():

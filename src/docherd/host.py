@@ -43,7 +43,7 @@ def supported() -> bool:
 
 
 def cores() -> int:
-    """Cores this process may use: affinity, cgroup CPU quota and Slurm's grant, the least of them."""
+    """Cores this process may use: the least of affinity, cgroup CPU quota and Slurm's grant."""
     found = [len(os.sched_getaffinity(0)) if LINUX else (os.cpu_count() or 1)]
     slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
     if slurm.isdigit() and int(slurm) > 0:

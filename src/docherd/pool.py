@@ -294,6 +294,7 @@ class Pool:
                 self._accept(child, index, body)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             child.kill((Reason.CRASH, f"broke the protocol: {error}"))
+            open_ = False  # nothing that comes after it counts
         if not open_:
             self._selector.unregister(child.sock)
             child.sock.close()
@@ -342,7 +343,8 @@ class Pool:
             raise EnvironmentFault(
                 f"cannot write results: {reply['fault']}; free some space, then run it again"
             )
-        seconds, kind = float(cast("float", reply["seconds"])), _text(reply["kind"], 64)
+        seconds = _seconds(reply["seconds"], time.monotonic() - child.given)
+        kind = _text(reply["kind"], 64)
         if reply["status"] == Status.DONE:
             lines, length = self._lines(child, reply, body)
             return Outcome(
@@ -383,6 +385,7 @@ class Pool:
     def _release(self, child: Child) -> None:
         """The grant is answered: the worker is idle, or has served long enough."""
         child.grant = None
+        child.slot.idle()
         child.held_first = child.held_first or child.memory
         leaks = child.memory > LEAK_FACTOR * child.held_first + LEAK_BYTES
         if leaks or child.served >= RETIRE_TASKS or child.spooled > RETIRE_SPOOL:
@@ -542,6 +545,13 @@ def _natural(value: Json) -> int:
     if not isinstance(value, int) or not 0 <= value < 1 << 62:
         raise ValueError("not a size")
     return value
+
+
+def _seconds(value: Json, most: float) -> float:
+    """A time from a worker, no longer than the engine has waited, or ValueError."""
+    if not isinstance(value, int | float) or not value >= 0:  # not: <, for NaN
+        raise ValueError("not a time")
+    return min(value, most)
 
 
 def _text(value: Json, limit: int) -> str | None:

@@ -32,7 +32,7 @@ SLICE, BATCH, AHEAD = 20_000, 1000, 8
 HOLD = 0.05
 
 _GLOB = re.compile(r"[*?\[]")
-#: names that hold no Document of anybody's: version control, locks of open Office files, system litter
+#: names that hold nobody's Document: version control, locks of open Office files, litter
 _HIDDEN_PREFIXES = (b".", b"~$")
 _HIDDEN_NAMES = (b"__MACOSX", b"Thumbs.db", b"desktop.ini", b"$RECYCLE.BIN")
 
@@ -178,7 +178,7 @@ def walk(index: int, root: Root, filters: Filters) -> Iterator[Found]:
 
 def listed(index: int, names: Iterable[bytes]) -> Iterator[Found]:
     """The files of a list: absolute paths, in the list's order, each once."""
-    here = os.getcwdb()
+    here = os.getcwdb()  # noqa: PTH109 - bytes
     seen: set[bytes] = set()
     for name in names:
         path = os.path.normpath(os.path.join(here, name))  # noqa: PTH118
@@ -222,7 +222,7 @@ _Failure = tuple[Reason, str]
 
 
 def _entries(folder: bytes) -> Iterator[tuple[os.DirEntry[bytes] | None, _Failure]]:
-    """The entries of a folder, files first, each part sorted; (None, why) where it cannot be read."""
+    """The entries of a folder, in sorted slices; (None, why) where it cannot be read."""
     none: _Failure = (Reason.INPUT_UNREADABLE, "")
     try:
         with os.scandir(folder) as scan:
@@ -267,7 +267,7 @@ def _judged(index: int, path: bytes, status: os.stat_result) -> Found:
 
 
 def digest_of(path: bytes) -> bytes | None:
-    """128-bit blake2b of a file's content; None where it cannot be read (processing will say why)."""
+    """128-bit blake2b of a file's content; None where it cannot be read: processing says why."""
     digest = hashlib.blake2b(digest_size=16)
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - bytes

@@ -80,7 +80,7 @@ class Slot:
         self._HAND.pack_into(self._map, 0, index, now, now, -1)
 
     def idle(self) -> None:
-        """The worker has sent its results and holds nothing."""
+        """The engine has every reply of a batch: the worker holds nothing."""
         self._HAND.pack_into(self._map, 0, -1, 0.0, 0.0, -1)
 
     def beat(self, page: int | None) -> None:
@@ -209,7 +209,7 @@ class _Server:
             if last or size > INLINE:
                 self._send(replies, lines, last)
                 replies, lines, size = [], [], 0
-        self._slot.idle()  # only now: a crash while sending is still this Document's
+        # The slot stays: until the engine has the whole reply, it is still this Document's.
 
     def _send(self, replies: list[Json], lines: list[bytes], last: bool) -> None:
         peak, held = self._peak.take()
@@ -268,7 +268,7 @@ def task_from_wire(raw: dict[str, Json]) -> Task:
     )
 
 
-class _Ended(Exception):  # noqa: N818 - carries a verdict of ours, not an error of the user's
+class _Ended(Exception):
     """Ends an attempt with a reason of ours."""
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -337,7 +337,7 @@ def _record(value: object) -> dict[str, object] | None:
 
 
 def _plain(value: object) -> object:
-    """What json calls for a value it does not know: models and structs as mappings, others refused."""
+    """For json, of a value it does not know: models and structs as mappings, else TypeError."""
     kind = type(value)
     if hasattr(kind, "__dataclass_fields__"):
         import dataclasses
@@ -417,7 +417,7 @@ class _Lines:
         self._crc = zlib.crc32(data, self._crc)
 
 
-class _Full(Exception):  # noqa: N818
+class _Full(Exception):
     """The spool cannot be written: the run must stop, the Document stays pending."""
 
 
@@ -487,7 +487,7 @@ def _message(error: BaseException) -> str:
     name = _kind_of(error)
     try:
         text = str(error)[:MESSAGE_LIMIT]
-    except Exception:
+    except BaseException:  # SystemExit, too
         return f"unprintable {name}"
     if isinstance(error, _Ended | DocumentError):
         return clean(text) or error.reason

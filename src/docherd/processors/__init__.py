@@ -30,7 +30,7 @@ BUILTIN = {
     "extract": (
         "docherd.processors.extract",
         "Extract",
-        "text, pages or sheets, title, author, dates and language of PDF, Office, mail, HTML and text",
+        "text, pages or sheets, title, author, dates and language of PDF, Office, mail, HTML, text",
     ),
 }
 
@@ -130,7 +130,7 @@ def _name_of(processor: object) -> str:
 
 
 def load(name: str, payload: bytes, passwords: Sequence[str]) -> Loaded:
-    """Find, import and (a class) build the processor; whatever that raises is the user's to read."""
+    """Find, import and (a class) build the processor; what that raises is the user's to read."""
     from docherd.processors.kind import detect
 
     if name in BUILTIN and not payload:
@@ -220,7 +220,7 @@ def fingerprint_of(processor: object) -> str:
     return digest.hexdigest()
 
 
-def _pieces(thing: object, depth: int) -> list[str]:
+def _pieces(thing: object, depth: int) -> list[str]:  # noqa: PLR0911 - one per kind of thing
     if depth > 5 or thing is None or isinstance(thing, str | int | float | bool):
         return [repr(thing)]
     if isinstance(thing, list | tuple):

@@ -1,0 +1,49 @@
+# Two commands do everything on a machine with Python 3.11, venv and make:
+#   make demo    a finished run over examples/documents
+#   make test    lint, types and the whole suite
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+JOBS   ?= 2
+
+.PHONY: demo test lint types suite test-long apt examples clean
+
+demo: $(VENV)/.installed
+	$(BIN)/docherd run examples/documents -o demo-out --exit-zero
+
+test: lint types suite
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-test
+	$(BIN)/mypy
+
+suite: $(VENV)/.installed-test
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not slow"
+
+# The long suites: tens of thousands of documents, dozens of kills.
+test-long: $(VENV)/.installed-test
+	$(BIN)/pytest -q -m slow --timeout 1800
+
+# Debian packages some tests use; those tests say so and skip where they are missing.
+apt:
+	apt-get update -q
+	apt-get install -q -y strace chromium util-linux
+
+examples: $(VENV)/.installed-test
+	$(BIN)/python examples/make_documents.py
+
+clean:
+	rm -rf $(VENV) demo-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@ $(VENV)/.installed
