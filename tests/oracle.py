@@ -11,12 +11,19 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 COMMAND = [sys.executable, "-m", "docherd"]
+
+#: in the environment of every process that this test process starts, however deep: tests that run
+#: at the same time in another one (pytest -n 2) have another
+MARK = {"DOCHERD_TEST": uuid.uuid4().hex}
+os.environ |= MARK
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,8 @@ def start(*arguments: str | Path, **popen: object) -> subprocess.Popen[str]:
         "text": True,
         "errors": "surrogateescape",
     }
+    if popen.get("env") is not None:
+        popen["env"] = MARK | popen["env"]  # type: ignore[operator]
     return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
         [*COMMAND, *map(os.fspath, arguments)], **(options | popen)
     )
@@ -80,16 +89,23 @@ def sorted_lines(out: Path) -> list[bytes]:
 
 def failures(out: Path) -> dict[str, str]:
     """path → reason of what failed, from the file that the run left."""
+    return {path: row["reason"] for path, row in failure_rows(out).items()}
+
+
+def failure_rows(out: Path) -> dict[str, dict[str, Any]]:
+    """path → all that failures.jsonl says of it: reason, message, attempts, seconds, detail."""
     lines = (out / "failures.jsonl").read_text().splitlines()
-    return {(row := json.loads(line))["path"]: row["reason"] for line in lines}
+    return {(row := json.loads(line))["path"]: row for line in lines}
 
 
 def leftovers() -> list[str]:
-    """Command lines of processes that carry the mark of any run (G5)."""
+    """Command lines of processes that a run of this test process left behind (G5)."""
+    ours = f"DOCHERD_TEST={MARK['DOCHERD_TEST']}".encode()
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if b"DOCHERD_WORKER=" in Path(f"/proc/{pid}/environ").read_bytes():
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            if ours in environment and b"DOCHERD_WORKER=" in environment:
                 found.append(f"{pid} {Path(f'/proc/{pid}/cmdline').read_bytes()!r}")
         except OSError:
             continue

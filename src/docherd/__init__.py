@@ -15,7 +15,6 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from docherd.api import run as run
-    from docherd.engine import Summary as Summary
     from docherd.exceptions import CorruptError as CorruptError
     from docherd.exceptions import DamageError as DamageError
     from docherd.exceptions import DocherdError as DocherdError
@@ -30,13 +29,14 @@ if TYPE_CHECKING:
     from docherd.exceptions import TooLargeError as TooLargeError
     from docherd.exceptions import UnsupportedError as UnsupportedError
     from docherd.exceptions import UsageError as UsageError
+    from docherd.job import Summary as Summary
     from docherd.model import Document as Document
     from docherd.model import Reason as Reason
     from docherd.model import Status as Status
 
 _HOME = {
     "run": "api",
-    "Summary": "engine",
+    "Summary": "job",
     "Document": "model",
     "Reason": "model",
     "Status": "model",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from docherd import engine, progress, source
 from docherd.config import Options
-from docherd.engine import Job, Summary
 from docherd.exceptions import UsageError
+from docherd.job import Job, Summary
 from docherd.model import Document
 from docherd.processors import describe
 from docherd.stop import Stop, signals

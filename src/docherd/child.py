@@ -22,6 +22,8 @@ from docherd.worker import BODY_LIMIT, HEADER, INDEX_LIMIT, Slot, clean
 
 #: bytes kept of what a worker printed, and how many of them go into a failure's detail
 RING, TAIL = 64 << 10, 8 << 10
+#: bytes read from a socket at once, and how often in a turn, so that a flood delays only itself
+READ, READS = 256 << 10, 8
 #: seconds a worker whose socket has closed may take to end
 FAREWELL = 1.0
 
@@ -109,19 +111,18 @@ class Child:
         return bool(self._outgoing)
 
     def receive(self) -> bool:
-        """Read what has arrived, no more than a frame may be; False once the socket has ended."""
+        """Read what has arrived, a few MB at most; False once the socket has ended."""
         try:
-            for _ in range(TURN):
-                if not (chunk := self.sock.recv(CHUNK)):
-                    return False
+            for _ in range(READS):
+                chunk = self.sock.recv(READ)
                 self._incoming += chunk
-                if len(chunk) < 1 << 16:
-                    return True
+                if len(chunk) < READ // 4:
+                    return bool(chunk)
         except BlockingIOError:
-            return True
+            pass
         except OSError:
-            pass  # reset: as good as closed
-        return False
+            return False  # reset: as good as closed
+        return True
 
     def messages(self) -> Iterator[tuple[bytes, bytes]]:
         """The complete frames received: (index, body). ValueError where a header lies."""

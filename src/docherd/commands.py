@@ -15,10 +15,10 @@ from typing import cast
 from docherd import advice, engine, once, progress, records, report, source, units, wording
 from docherd.config import Options, flags, read_file
 from docherd.dryrun import dry_run
-from docherd.engine import Job, Summary, limits
 from docherd.exceptions import EnvironmentFault, UsageError
 from docherd.folder import Folder
 from docherd.identity import About
+from docherd.job import Job, Summary, limits
 from docherd.model import Outcome, Reason, Root, Status, printable
 from docherd.pool import Setup
 from docherd.processors import BUILTIN, describe
@@ -104,6 +104,7 @@ def _job_again(given: Namespace) -> Job:
         options=options,
         files_from=about.files_from,
         null=about.null,
+        again=True,
     )
 
 

@@ -286,7 +286,8 @@ class Options:
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise UsageError(f"no option {name!r}{hint}")
-            taken[name] = _checked(name, known[name], value)
+            if value is not None:  # None is what Python callers pass for the default
+                taken[name] = _checked(name, known[name], value)
         return cls(**taken)  # type: ignore[arg-type]
 
     def pinned(self) -> dict[str, object]:
@@ -324,8 +325,6 @@ def _checked(name: str, flag: Flag, value: object) -> object:
         if not isinstance(value, bool):
             raise UsageError(f"{name}: true or false, not {value!r}")
         return value
-    if value is None:
-        return None
     try:
         parsed = flag.parse(_as_text(value, flag.unit))
     except ValueError as error:

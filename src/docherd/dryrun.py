@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 from docherd import source, units
-from docherd.engine import Job, filters_of
 from docherd.folder import Folder
+from docherd.job import Job, filters_of
 from docherd.ledger import stratum_of
 from docherd.model import Found
 from docherd.readonly import ReadOnly

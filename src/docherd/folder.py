@@ -134,13 +134,13 @@ class Folder:
         write_atomically(self.path / "run.json", json.dumps(named.as_json(), indent=1).encode())
         return named
 
-    def release(self, *, discard: bool = False) -> None:
-        """Give up the lock; ``discard`` removes a folder that this start made and never used."""
-        if discard and self._made:
+    def release(self) -> None:
+        """Give up the lock; a folder that was made now and in which no run began is removed."""
+        if self._made and not self.exists:
             shutil.rmtree(self.path, ignore_errors=True)
+        elif self._lock >= 0:
+            os.ftruncate(self._lock, 0)
         if self._lock >= 0:
-            if not discard:
-                os.ftruncate(self._lock, 0)
             os.close(self._lock)
             self._lock = -1
 

@@ -127,9 +127,9 @@ def status_fields(path: str) -> dict[str, int]:
 def parse_status(text: bytes) -> dict[str, int]:
     """{"VmRSS": bytes, ...} of the text of a /proc/PID/status."""
     found = {}
-    for line in text.splitlines():
-        if line.endswith(b" kB"):
-            name, _, value = line[:-3].partition(b":")
+    for line in text.split(b"\n"):
+        name, _, value = line.removesuffix(b" kB").partition(b":")
+        if line.endswith(b" kB") and value.strip().isdigit():  # a process may be named "x kB"
             found[name.decode()] = int(value) << 10
     return found
 

@@ -101,6 +101,8 @@ class Ledger:
     def __init__(self, path: Path, *, create: bool) -> None:
         """Open or create. Raises DamageError for what is not a sound ledger of ours."""
         self.path = path
+        #: True from `begin` to `end`
+        self._running = False
         if not create and not path.exists():
             raise DamageError(f"{path} is missing although the run has data; nothing was changed")
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -207,6 +209,7 @@ class Ledger:
                 if 0 < document <= self._documents and self._status[document] == _PENDING:
                     self._append(self._interrupted(document, most), changes)
             self._count(changes)
+        self._running = True
         return self.epoch
 
     def end(self, state: str, progress: Progress) -> None:
@@ -217,20 +220,18 @@ class Ledger:
                 "update start set ended = ?, state = ? where epoch = ?",
                 (int(time.time()), state, self.epoch),
             )
+        self._running = False
 
-    def close(self, *, clean: bool) -> None:
-        """``clean`` leaves WAL mode, so that the ledger is one file that can be copied."""
-        if clean:
+    def close(self) -> None:
+        """Let go, idempotent. Unless a start is cut short the ledger leaves WAL mode, so that it
+        is one file that can be copied.
+        """
+        if not self._running:
             try:
                 self._db.execute("pragma journal_mode = delete")
-            except sqlite3.OperationalError:
-                pass  # somebody is reading: it stays in WAL mode, just as safe
+            except (sqlite3.OperationalError, sqlite3.ProgrammingError):
+                pass  # somebody is reading: it stays in WAL mode, just as safe; or closed before
         self._db.close()
-
-    def read_whole(self) -> bool:
-        """True where some start's walk took every input."""
-        found = self._db.execute("select 1 from start where not limited limit 1").fetchone()
-        return found is not None
 
     def paths(self, root: int) -> list[bytes]:
         """The paths known below a root, in the order of the first walk."""

@@ -104,7 +104,7 @@ def _glob_of(typed: bytes, error: OSError) -> Root:
 def _refuse_overlap(roots: Sequence[Root]) -> None:
     real = [os.path.join(os.path.realpath(root.folder), b"") for root in roots]  # noqa: PTH118
     for (i, one), (j, other) in itertools.permutations(enumerate(real), 2):
-        if other.startswith(one) and (one != other or i < j) and roots[i].names is None:
+        if other.startswith(one) and roots[i].names is None:
             raise UsageError(
                 f"inputs overlap: {_shown(roots[j])} lies in {_shown(roots[i])};"
                 " its Documents would count twice, give only one of them"

@@ -46,6 +46,7 @@ KINDS = {
     "tika/testMSG_att_doc.msg": ("msg", "a mail at the root; Word only in its attachment"),
     "unstructured/arbitrary-records.ndjson": ("jsonl", "a JSON value a line"),
     "unstructured/codeblock.md": ("md", "Markdown that quotes HTML in a code block"),
+    "unstructured/empty.eml": ("text", "nothing but blanks; an eml by its name only"),
     "unstructured/factbook.xsl": ("xml", "a stylesheet that writes HTML is XML"),
 }
 

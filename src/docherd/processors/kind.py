@@ -39,7 +39,7 @@ def kind_of(file: BinaryIO, suffix: str) -> str:
     if kind == "zip":
         return _inside_zip(file, head)
     if kind == "ole":
-        return _inside_ole(file)
+        return _inside_ole(file, head)
     if kind is None and _is_text(head):
         return _among_texts(head, suffix.lower())
     return kind or "binary"
@@ -248,11 +248,15 @@ _TRACES = (
 # ── inside an OLE compound file ──────────────────────────────────────────────────────────────
 
 
-def _inside_ole(file: BinaryIO) -> str:
+def _inside_ole(file: BinaryIO, head: bytes) -> str:
     import olefile
 
+    # olefile reads a sector of whatever size is stated, 2**65535 bytes too; only these exist.
+    if head[30:34] not in (b"\x09\0\x06\0", b"\x0c\0\x06\0"):
+        return "ole"
+    errors = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
     try:
-        with corrupt_on(OSError, ValueError, IndexError, TypeError, AttributeError):
+        with corrupt_on(*errors):
             ole = olefile.OleFileIO(file)
     except CorruptError:
         return "ole"

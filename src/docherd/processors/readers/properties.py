@@ -100,31 +100,42 @@ def _leaves(archive: zipfile.ZipFile, member: str) -> dict[str, str]:
 
 # ── properties in OLE: the SummaryInformation of Office 97 ───────────────────────────────────
 
+#: numbers of the properties in [MS-OLEPS]
+_CODEPAGE, _TITLE, _AUTHOR, _CREATED, _SAVED, _SECURITY = 1, 2, 4, 12, 13, 19
+_PASSWORD_PROTECTED = 1
+
 
 def ole_properties(file: BinaryIO) -> Properties:
     """From the SummaryInformation stream; silent where it is missing or broken.
 
     Raises EncryptedError where the stream says that a password is needed to read the rest.
     """
-    import olefile
-
-    errors = (OSError, ValueError, IndexError, TypeError, AttributeError, struct.error)
-    try:
-        with corrupt_on(*errors), olefile.OleFileIO(file) as ole:
-            stated = ole.get_metadata()
-    except CorruptError:
-        return Properties()
-    if isinstance(stated.security, int) and stated.security & _PASSWORD_PROTECTED:
+    stated = _summary(file)
+    security, codepage = stated.get(_SECURITY), stated.get(_CODEPAGE)
+    if isinstance(security, int) and security & _PASSWORD_PROTECTED:
         raise EncryptedError("a password is needed")
     return Properties(
-        title=_ole_text(stated.title, stated.codepage),
-        author=_ole_text(stated.author, stated.codepage),
-        created=_ole_date(stated.create_time),
-        modified=_ole_date(stated.last_saved_time),
+        title=_ole_text(stated.get(_TITLE), codepage),
+        author=_ole_text(stated.get(_AUTHOR), codepage),
+        created=_ole_date(stated.get(_CREATED)),
+        modified=_ole_date(stated.get(_SAVED)),
     )
 
 
-_PASSWORD_PROTECTED = 1
+def _summary(file: BinaryIO) -> dict[int, object]:
+    import olefile
+
+    errors = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
+    try:
+        with corrupt_on(*errors, struct.error), olefile.OleFileIO(file) as ole:
+            # Not get_metadata: it also reads a second stream, whose lists it trusts in length.
+            stated: dict[int, object] = ole.getproperties(_SUMMARY, convert_time=True)
+            return stated
+    except CorruptError:
+        return {}
+
+
+_SUMMARY = "\x05SummaryInformation"
 
 
 def _ole_text(value: object, codepage: object) -> str | None:

@@ -59,7 +59,7 @@ def _calamine_errors() -> Iterator[None]:
     from python_calamine import CalamineError, PasswordError
 
     try:
-        with corrupt_on(CalamineError, ValueError):
+        with corrupt_on(CalamineError, ValueError, OSError):
             yield
     except CorruptError as error:
         if isinstance(error.__cause__, PasswordError):

@@ -1,0 +1,91 @@
+"""What one call asks for, within which numbers, and how it stands when it returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from docherd import host
+from docherd.config import Options
+from docherd.exceptions import UsageError
+from docherd.model import Counts, Reason, Root
+from docherd.processors import Processor
+from docherd.scheduler import Rules
+from docherd.source import Filters
+
+#: least memory a worker is worth starting with
+LEAST_SHARE = 64_000_000
+#: part of the memory there is that a run takes when not told
+MEMORY_SHARE = 0.8
+#: default timeout: seconds, and seconds more for each megabyte
+TIMEOUT, TIMEOUT_PER_MB = 300.0, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call: what to run, over what, into which folder."""
+
+    out: Path
+    roots: tuple[Root, ...]
+    processor: Processor
+    options: Options
+    #: a file of names, "-" for standard input, None without
+    files_from: str | None = None
+    #: names in it end with NUL, not newline
+    null: bool = False
+    #: take further inputs into a run that exists
+    add: bool = False
+    #: throw an earlier run in the folder away
+    fresh: bool = False
+    #: as run.json remembers it: a list that came through a pipe is taken from the ledger
+    again: bool = False
+    #: process failed Documents again: all, or those with this reason
+    retry: bool = False
+    retry_reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run stands when it returns. Seconds are this call's."""
+
+    out: Path
+    #: "finished" or "interrupted"
+    state: str
+    counts: Counts
+    reasons: dict[Reason, int]
+    seconds: float
+    #: Documents this call finished
+    finished: int
+    #: most memory all workers together held, bytes
+    memory_peak: int
+    exit_code: int
+    #: why it ended early, one line; empty otherwise
+    stopped: str = ""
+
+
+def limits(options: Options) -> Rules:
+    """The numbers a run works within; raises UsageError where they cannot be met."""
+    memory = options.memory or int(host.memory() * MEMORY_SHARE)
+    wanted = options.workers or host.cores()
+    workers = max(1, min(wanted, memory // LEAST_SHARE))
+    if options.workers and workers < wanted:
+        raise UsageError(
+            f"--memory {memory / 1e6:,.0f}MB is too little for {wanted} workers: each needs"
+            f" {LEAST_SHARE / 1e6:.0f}MB at least; use -w {workers} or more memory"
+        )
+    return Rules(
+        workers=workers,
+        memory=memory,
+        timeout=options.timeout or TIMEOUT,
+        timeout_per_mb=0.0 if options.timeout else TIMEOUT_PER_MB,
+        retries=options.retries,
+        max_failures=options.max_failures,
+        max_interruptions=options.max_interruptions,
+    )
+
+
+def filters_of(options: Options) -> Filters:
+    """Which entries of the inputs count."""
+    return Filters(
+        options.include, options.exclude, options.hidden, options.checksum, options.limit
+    )

@@ -1,0 +1,184 @@
+"""Opening a run, new or again: everything up to its first Document.
+
+1  hold the folder, open the ledger, compare data with it, read the slots of a dead engine
+2  start the pool: the first worker says whether the processor loads, and its fingerprint
+3  agree that it is the same run; from here on the folder is written
+4  charge interruptions, recover the parts, re-open what `retry` asks for
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import docherd
+from docherd import source
+from docherd.child import left_in_hand
+from docherd.exceptions import DamageError, DocherdError
+from docherd.folder import Folder
+from docherd.forecast import Forecast
+from docherd.identity import About, agree
+from docherd.job import Job, filters_of
+from docherd.ledger import Ledger
+from docherd.log import Log
+from docherd.model import Found, printable
+from docherd.pool import Pool, Setup
+from docherd.scheduler import Rules, Scheduler
+from docherd.segment import Committer, Segment
+from docherd.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Everything the engine's loop carries things between."""
+
+    folder: Folder
+    about: About
+    ledger: Ledger
+    source: source.Source
+    window: Window
+    scheduler: Scheduler
+    forecast: Forecast
+    pool: Pool
+    committer: Committer
+    log: Log
+
+
+def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
+    """Open everything; ``stack`` closes it again in the right order, also half-opened.
+
+    Raises the DocherdError that makes the run impossible; until the processor has loaded and the
+    identity is agreed on, nothing of an earlier run has been changed.
+    """
+    source.refuse_missing(job.roots)
+    source.refuse_output_inside(job.roots, job.out)
+    folder = Folder(job.out)
+    stack.callback(folder.release)
+    folder.hold()
+    if job.fresh:
+        folder.begin_anew()
+    old = folder.read_about() if folder.exists else None
+    if old is None:
+        _refuse_orphans(folder)
+    ledger = _known_ledger(folder, stack) if old else None
+    epoch = ledger.epoch if ledger else 0
+    in_hand = left_in_hand(folder.pending, epoch)
+    pool = _pool(job, rules, folder, epoch + 1)
+    stack.callback(pool.close)
+    pool.start()
+    about = _agree(job, old, pool.fingerprint)
+    ledger = ledger or _new_ledger(folder, stack)
+    about = folder.write_about(about)
+    ledger.begin(rules.workers, rules.memory, in_hand, rules.max_interruptions)
+    segment = Segment(folder.path, ledger)
+    segment.recover()
+    if job.retry:
+        ledger.reopen(job.retry_reason)
+    log = Log(folder.path / "run.log")
+    log.line(f"start {ledger.epoch} of run {about.run}, docherd {docherd.__version__}")
+    window = Window(folder.ledger, about.inputs)
+    stack.callback(window.close)
+    committer = Committer(segment, ledger, pool.wake)
+    stack.callback(_close_quietly, committer)
+    return Rooms(
+        folder=folder,
+        about=about,
+        ledger=ledger,
+        source=_source(job, about, ledger, pool, stack),
+        window=window,
+        scheduler=Scheduler(rules),
+        forecast=Forecast(ledger.learned()),
+        pool=pool,
+        committer=committer,
+        log=log,
+    )
+
+
+def _refuse_orphans(folder: Folder) -> None:
+    if parts := sorted(os.listdir(folder.data)):
+        raise DamageError(
+            f"{folder.data} has results ({printable(parts[0])}) but there is no run.json beside"
+            " it; nothing was changed"
+        )
+
+
+def _known_ledger(folder: Folder, stack: ExitStack) -> Ledger:
+    """The ledger of an earlier start, held against the data."""
+    ledger = Ledger(folder.ledger, create=False)
+    stack.callback(ledger.close)
+    Segment(folder.path, ledger).check()
+    return ledger
+
+
+def _new_ledger(folder: Folder, stack: ExitStack) -> Ledger:
+    folder.drop_ledger()
+    ledger = Ledger(folder.ledger, create=True)
+    stack.callback(ledger.close)
+    return ledger
+
+
+def _pool(job: Job, rules: Rules, folder: Folder, epoch: int) -> Pool:
+    options = job.options
+    setup = Setup(
+        job.processor,
+        rules.workers,
+        options.max_output,
+        options.max_input,
+        options.passwords,
+        options.nice,
+    )
+    return Pool(setup, folder.pending, epoch)
+
+
+def _agree(job: Job, old: About | None, fingerprint: str) -> About:
+    new = About(
+        inputs=job.roots,
+        files_from=job.files_from,
+        null=job.null,
+        processor=job.processor.name,
+        fingerprint=fingerprint,
+        importable=job.processor.importable,
+        pinned=job.options.pinned(),
+        options=job.options.remembered(),
+    )
+    return agree(old, new, add=job.add, new_processor=job.retry) if old else new
+
+
+def _source(job: Job, about: About, ledger: Ledger, pool: Pool, stack: ExitStack) -> source.Source:
+    filters = filters_of(job.options)
+    entries = itertools.chain.from_iterable(_walks(job, about, ledger, filters))
+    walk = source.Source(entries, about.inputs, filters, pool.wake)
+    stack.callback(walk.close)
+    walk.start()
+    return walk
+
+
+def _walks(
+    job: Job, about: About, ledger: Ledger, filters: source.Filters
+) -> list[Iterator[Found]]:
+    """The walk over each root, the list among them, in the order of the inputs."""
+    return [
+        source.walk(index, root, filters)
+        if root.label
+        else source.listed(index, _names(job, about, ledger.paths(index) if job.again else []))
+        for index, root in enumerate(about.inputs)
+    ]
+
+
+def _names(job: Job, about: About, known: list[bytes]) -> Iterator[bytes]:
+    """The names of the list; when a pipe's run goes on without it, those it had."""
+    if about.files_from == "-":
+        if job.again:
+            return iter([b"/" + path for path in known])
+        return source.read_list(None, about.null)
+    return source.read_list(Path(about.files_from or ""), about.null)
+
+
+def _close_quietly(committer: Committer) -> None:
+    """On the way out its error, if any, has been raised already."""
+    with suppress(DocherdError, OSError):
+        committer.close()

@@ -1,0 +1,162 @@
+"""What is learned and foretold: the arithmetic, against the direct computation."""
+
+import math
+import statistics
+from collections import Counter
+from dataclasses import astuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docherd.forecast import BAND, TRUSTED, Forecast
+from docherd.ledger import stratum_of
+from docherd.model import Outcome, Status, Task
+
+fixed = settings(derandomize=True, deadline=None, max_examples=120)
+SECONDS = st.floats(0.0, 1e5)
+MEASURED = st.tuples(SECONDS, st.integers(0, 1 << 40))
+STRATA = st.sampled_from(["pdf/17", "pdf/18", "pdf/3", "txt/9", "/0", "docx/17"])
+KNOWN = st.sampled_from(["pdf/17", "pdf/18", "pdf/25", "txt/9", "/0"])
+
+
+def learn(forecast, stratum, measured):
+    for seconds, peak in measured:
+        one = Task(1, "a", b"/a", "a", 1, stratum)
+        forecast.learn(Outcome(one, Status.DONE, seconds=seconds, peak=peak))
+
+
+def taught(measurements):
+    """A Forecast that has seen {stratum: [(seconds, peak)]}."""
+    forecast = Forecast()
+    for stratum, measured in measurements.items():
+        learn(forecast, stratum, measured)
+    return forecast
+
+
+def near(value):
+    return pytest.approx(value, rel=1e-6, abs=1e-5)
+
+
+@fixed
+@given(st.lists(MEASURED, min_size=TRUSTED, max_size=40))
+def test_a_stratum_that_was_measured_costs_what_was_measured(measured):
+    """Running mean and deviation are those of the list; memory is the highest seen."""
+    cost = taught({"pdf/17": measured, "pdf/16": [(9.0, 9)] * 9}).cost("pdf/17")
+    seconds = [each for each, _ in measured]
+    assert cost.seconds == near(statistics.fmean(seconds))
+    assert cost.deviation == near(statistics.pstdev(seconds))
+    assert cost.memory == max(peak for _, peak in measured)
+
+
+@fixed
+@given(st.lists(st.lists(MEASURED, min_size=1, max_size=9), min_size=2, max_size=6))
+def test_pooled_strata_cost_what_all_their_measurements_together_do(groups):
+    """Borrowing from everybody is the mean and deviation of one long list."""
+    forecast = taught({f"kind{n}/17": group for n, group in enumerate(groups)})
+    cost = forecast.cost("never/5")
+    seconds = [each for group in groups for each, _ in group]
+    assert cost.seconds == near(statistics.fmean(seconds))
+    assert cost.deviation == near(statistics.pstdev(seconds))
+    assert cost.memory == max(peak for group in groups for _, peak in group)
+
+
+def test_a_stratum_hardly_measured_listens_to_its_nearest_sizes():
+    """The same extension, the nearest size class that makes enough; farther ones are not heard."""
+    few, many = [(1.0, 1)] * 2, [(2.0, 2)] * 10
+    forecast = taught({"pdf/17": few, "pdf/18": many, "pdf/25": [(99.0, 99)] * 99})
+    assert forecast.cost("pdf/17").seconds == near((2 * 1 + 10 * 2) / 12)
+    assert forecast.cost("pdf/19").seconds == near(2.0)
+    assert forecast.cost("txt/1").seconds == near((2 + 20 + 99 * 99) / 111)
+
+
+def test_nothing_is_foretold_from_nothing():
+    """Before the first measurement there is no cost and no ETA; with nothing pending it is now."""
+    assert Forecast().cost("pdf/17") is None
+    assert Forecast().remaining(Counter({"pdf/17": 1}), 1) is None
+    assert Forecast().remaining(Counter(), 1).seconds == 0
+
+
+@fixed
+@given(
+    st.dictionaries(KNOWN, st.lists(MEASURED, min_size=1, max_size=8), min_size=1),
+    st.dictionaries(STRATA, st.integers(0, 10**7)),
+    st.integers(1, 50),
+    st.floats(0.1, 64),
+)
+def test_the_eta_is_linear_in_what_is_left_and_inverse_in_the_workers(known, left, times, workers):
+    """Twice the Documents take twice as long, twice the workers half; the band holds the middle."""
+    forecast, pending = taught(known), Counter(left)
+    eta = forecast.remaining(pending, workers)
+    more = forecast.remaining(Counter({s: times * n for s, n in left.items()}), workers)
+    wider = forecast.remaining(pending, workers * times)
+    assert more.seconds == near(times * eta.seconds)
+    assert wider.seconds * times == near(eta.seconds)
+    assert 0 <= eta.low <= eta.seconds <= eta.high
+    assert all(map(math.isfinite, (eta.low, eta.seconds, eta.high)))
+
+
+def test_the_band_is_that_of_a_sum_of_documents():
+    """Nine times in ten: the deviation of the sum, and the doubt about the mean itself."""
+    forecast = taught({"pdf/17": [(1.0, 1), (3.0, 1)] * 8})  # mean 2, deviation 1, 16 measured
+    eta = forecast.remaining(Counter({"pdf/17": 100}), 1)
+    half = BAND * math.sqrt(100 * 1 + 100**2 / 16)
+    assert (eta.low, eta.seconds, eta.high) == near((200 - half, 200, 200 + half))
+
+
+def test_a_stalled_run_still_has_an_eta():
+    """No division by zero where nothing has been worked on lately."""
+    assert taught({"pdf/17": [(1.0, 1)]}).remaining(Counter({"pdf/17": 1}), 0.0).seconds > 0
+
+
+@fixed
+@given(st.dictionaries(KNOWN, st.lists(MEASURED, min_size=1, max_size=8)), STRATA)
+def test_what_was_learned_survives_a_restart(known, asked):
+    """load(dump) foretells the same, and goes on learning."""
+    before = taught(known)
+    after = Forecast(before.dump())
+    assert after.dump() == {}
+    for _ in range(2):
+        one, other = before.cost(asked), after.cost(asked)
+        assert (one is None) == (other is None)
+        assert one is None or astuple(one) == near(astuple(other))  # pooled in another order
+        for each in (before, after):
+            learn(each, "pdf/17", [(1.5, 3)])
+        assert after.dump() == before.dump()
+
+
+def test_only_what_changed_is_dumped():
+    """A commit writes a handful of strata, not all of them."""
+    forecast = taught({"pdf/17": [(1.0, 1)], "txt/9": [(1.0, 1)]})
+    assert list(forecast.dump()) == ["pdf/17", "txt/9"]
+    learn(forecast, "txt/9", [(2.0, 2)])
+    assert list(forecast.dump()) == ["txt/9"]
+    assert forecast.dump() == {}
+
+
+@fixed
+@given(st.binary(max_size=12), st.integers(0, 1 << 62))
+def test_any_file_has_a_stratum_that_the_forecast_takes(path, size):
+    """Odd names cannot disturb what is learned."""
+    stratum = stratum_of(path, size)
+    forecast = taught({stratum: [(1.0, 1)]})
+    assert forecast.cost(stratum).seconds == 1.0
+    assert forecast.remaining(Counter({stratum: 2, "pdf/17": 1}), 1).seconds == near(3.0)
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "stratum"),
+    [
+        (b"a/b.PDF", 70_000, "pdf/17"),
+        (b"a.b/c", 0, "/0"),
+        (b"c.", 1, "/1"),
+        (b"c.tar.gz", 1024, "gz/11"),
+        (b"c.much-too-long", 1, "/1"),
+        (b"c.\xff\xfe", 1, "/1"),
+        (b"c.p/f", 1, "/1"),
+        ("c.größe".encode(), 1, "/1"),
+    ],
+)
+def test_a_stratum_is_an_extension_and_a_power_of_two(path, size, stratum):
+    """Odd extensions count as none, so that strata stay few."""
+    assert stratum_of(path, size) == stratum

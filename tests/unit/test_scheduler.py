@@ -1,0 +1,256 @@
+"""What may start and what is tried again: random runs against the rules of the design."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docherd.exceptions import PolicyStop
+from docherd.model import Outcome, Reason, Status, Task
+from docherd.scheduler import Rules, Scheduler, Verdict
+
+KILLS = (Reason.CRASH, Reason.EXIT, Reason.MEMORY)
+RULES = Rules(workers=4, memory=4000, timeout=10.0, timeout_per_mb=2.0)
+
+
+def task(document, **more):
+    return Task(document, f"{document:016}", b"/in/a", "in/a", 1_500_000, "pdf/21", **more)
+
+
+def failed(one, reason):
+    return Outcome(one, Status.FAILED, reason)
+
+
+# ── one run, at random ───────────────────────────────────────────────────────────────────────
+
+ENDINGS = st.sampled_from(
+    [(Status.DONE, None)] * 3
+    + [(Status.PENDING, None), (Status.SKIPPED, Reason.UNSUPPORTED)]
+    + [(Status.FAILED, r) for r in (*KILLS, Reason.ERROR, Reason.TIMEOUT, Reason.INPUT_CHANGED)]
+)
+CARRIED = st.sampled_from(
+    [{}] * 4
+    + [{"attempt": 1, "previous_reason": reason} for reason in KILLS]
+    + [{"interruptions": n, "previous_reason": Reason.INTERRUPTED} for n in (1, 2, 3)]
+)
+
+
+class Run:
+    """Drives a Scheduler as the engine does, and checks every step."""
+
+    def __init__(self, rules, carried):
+        self.rules = rules
+        self.scheduler = Scheduler(rules)
+        self.to_offer = [task(n, **more) for n, more in enumerate(carried)]
+        self.documents = len(self.to_offer)
+        self.in_hand = []
+        self.killed = Counter({each.document: each.attempt for each in self.to_offer})
+        self.errors = Counter()
+        self.ended = set()
+
+    @property
+    def over(self):
+        return len(self.ended) == self.documents
+
+    def offer(self, most):
+        self.scheduler.offer(self.to_offer[:most])
+        del self.to_offer[:most]
+
+    def give(self, keep=True):
+        """Ask for a grant; without ``keep`` there is no worker for it after all."""
+        grant = self.scheduler.next(len(self.in_hand), not self.to_offer)
+        if grant is None:
+            return
+        self._check(grant)
+        if keep:
+            self.in_hand.append(grant)
+        else:
+            self.scheduler.take_back(grant)
+
+    def _check(self, grant):
+        (one,) = grant.tasks
+        held = [each for out in self.in_hand for each in out.tasks]
+        assert one.document not in self.ended
+        assert one.document not in {each.document for each in held}
+        assert not any(map(self.is_solo, held))
+        assert sum(out.memory for out in self.in_hand) + grant.memory <= self.rules.memory
+        if self.is_solo(one):
+            assert not self.in_hand
+            assert grant.memory == self.rules.memory
+        retried = bool(one.attempt) or self.is_solo(one)
+        assert grant.fresh == retried
+        assert not (retried and (self.to_offer or self.scheduler.waiting))
+
+    def is_solo(self, one):
+        most = self.rules.max_interruptions
+        return one.previous_reason is Reason.MEMORY or 0 < most <= one.interruptions
+
+    def settle(self, at, status, reason):
+        (one,) = self.in_hand.pop(at % len(self.in_hand)).tasks
+        verdict = self.scheduler.settle(Outcome(one, status, reason))
+        if verdict is Verdict.FINAL:
+            self.ended.add(one.document)
+        elif verdict is Verdict.AGAIN:
+            assert status is Status.FAILED
+            self.errors[one.document] += reason is Reason.ERROR
+            self.killed[one.document] += reason is not Reason.ERROR
+            assert self.killed[one.document] <= 1
+            assert self.errors[one.document] <= self.rules.retries
+        assert (verdict is Verdict.BACK) == (status is Status.PENDING)
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(
+    st.builds(
+        Rules,
+        workers=st.integers(1, 4),
+        memory=st.integers(1000, 5000),
+        timeout=st.just(1.0),
+        timeout_per_mb=st.just(0.0),
+        retries=st.integers(0, 2),
+        max_interruptions=st.integers(0, 3),
+    ),
+    st.lists(CARRIED, max_size=12),
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), ENDINGS), max_size=120),
+)
+def test_every_document_is_granted_until_it_is_final(rules, carried, steps):
+    """Nothing is lost, in hand twice, retried too often, too soon, or with too much memory."""
+    run = Run(rules, carried)
+    for choice, at, ending in steps:
+        if choice < 2:
+            run.offer(at)
+        elif choice < 6 and len(run.in_hand) < rules.workers:
+            run.give(keep=choice > 2)
+        elif run.in_hand:
+            run.settle(at, *ending)
+    run.offer(len(carried))
+    for _ in range(10 * len(carried) + 10):  # the end: everybody succeeds
+        if run.in_hand:
+            run.settle(0, Status.DONE, None)
+        run.give()
+    assert run.over
+    assert run.scheduler.waiting == run.scheduler.deferred == 0
+    assert run.scheduler.next(0, walk_over=True) is None
+
+
+def test_the_walk_s_order_is_kept():
+    """Disk locality: Documents start in the order in which they were found."""
+    scheduler = Scheduler(RULES)
+    scheduler.offer(map(task, range(5)))
+    granted = [scheduler.next(n, walk_over=False).tasks[0].document for n in range(5)]
+    assert granted == [0, 1, 2, 3, 4]
+
+
+def test_a_returned_document_comes_first_again():
+    """The rest of a worker's batch is untouched: it does not go to the end of the queue."""
+    scheduler = Scheduler(RULES)
+    scheduler.offer(map(task, range(3)))
+    first = scheduler.next(0, walk_over=False)
+    assert scheduler.settle(Outcome(first.tasks[0], Status.PENDING)) is Verdict.BACK
+    again = scheduler.next(0, walk_over=False)
+    assert again == first
+    scheduler.take_back(again)
+    assert scheduler.next(0, walk_over=False) == first
+
+
+def test_time_grows_with_the_size():
+    """A base, and an allowance for each megabyte."""
+    scheduler = Scheduler(RULES)
+    scheduler.offer([task(1)])
+    grant = scheduler.next(0, walk_over=False)
+    assert grant.timeouts == (13.0,)
+    assert grant.memory == 1000
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_only_what_may_end_otherwise_is_tried_again(reason):
+    """Crash, exit, memory and a changed input: once more. An error only when asked."""
+    scheduler = Scheduler(replace(RULES, retries=0))
+    wanted = reason in (*KILLS, Reason.INPUT_CHANGED)
+    verdict = scheduler.settle(failed(task(1), reason))
+    assert verdict is (Verdict.AGAIN if wanted else Verdict.FINAL)
+    assert scheduler.deferred == wanted
+    assert scheduler.settle(failed(task(1, attempt=1), reason)) is Verdict.FINAL
+
+
+def test_a_retry_knows_why_the_first_attempt_ended():
+    """The processor can take a lighter way."""
+    scheduler = Scheduler(RULES)
+    scheduler.settle(failed(task(1), Reason.MEMORY))
+    (again,) = scheduler.next(0, walk_over=True).tasks
+    assert (again.attempt, again.previous_reason) == (1, Reason.MEMORY)
+
+
+def test_errors_are_tried_as_often_as_asked():
+    """`--retries 2`: three attempts."""
+    scheduler = Scheduler(replace(RULES, retries=2))
+    attempts = [failed(task(1, attempt=n), Reason.ERROR) for n in range(3)]
+    assert list(map(scheduler.settle, attempts)) == [Verdict.AGAIN, Verdict.AGAIN, Verdict.FINAL]
+
+
+def test_a_solo_document_waits_until_all_others_are_back():
+    """Nothing else in hand and the whole budget; meanwhile nothing is given."""
+    scheduler = Scheduler(RULES)
+    scheduler.offer([task(1), task(2, interruptions=3)])
+    assert scheduler.next(0, walk_over=True).memory == 1000
+    assert scheduler.next(1, walk_over=True) is None
+    solo = scheduler.next(0, walk_over=True)
+    assert (solo.memory, solo.fresh) == (4000, True)
+    scheduler.offer([task(3)])
+    assert scheduler.next(1, walk_over=True) is None
+    scheduler.settle(Outcome(solo.tasks[0], Status.DONE))
+    assert scheduler.next(0, walk_over=True).tasks[0].document == 3
+
+
+# ── rules that stop a run ────────────────────────────────────────────────────────────────────
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 60)), max_size=12))
+def test_the_breaker_opens_at_fifty_of_the_last_hundred_first_attempts(stretches):
+    """Not one earlier, not one later, however good and bad stretches follow each other."""
+    scheduler = Scheduler(RULES)
+    lately = []
+    for bad in (bad for bad, length in stretches for _ in range(length)):
+        lately = [*lately, bad][-100:]
+        outcome = failed(task(1), Reason.EXIT if bad else Reason.ERROR)
+        if sum(lately) >= 50:
+            with pytest.raises(PolicyStop, match=f"^{sum(lately)} of the last {len(lately)} "):
+                scheduler.check(outcome)
+            return
+        scheduler.check(outcome)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        failed(task(1, attempt=1), Reason.CRASH),
+        failed(task(1), Reason.MEMORY),
+        failed(task(1), Reason.TIMEOUT),
+        Outcome(task(1), Status.PENDING),
+        Outcome(task(1), Status.DONE),
+    ],
+)
+def test_the_breaker_counts_only_first_attempts_that_killed_their_worker(outcome):
+    """Second attempts, memory and time say nothing about a broken installation."""
+    scheduler = Scheduler(RULES)
+    for _ in range(200):
+        scheduler.check(outcome)
+
+
+def test_one_failure_more_than_allowed_stops_the_run():
+    """`--max-failures 2` lets two fail."""
+    scheduler = Scheduler(replace(RULES, max_failures=2))
+    scheduler.count_failed()
+    scheduler.count_failed()
+    with pytest.raises(PolicyStop, match="more than 2 documents failed"):
+        scheduler.count_failed()
+
+
+def test_without_a_rule_any_number_may_fail():
+    """The default goes on to the end."""
+    scheduler = Scheduler(RULES)
+    for _ in range(1000):
+        scheduler.count_failed()
