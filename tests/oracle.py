@@ -106,10 +106,23 @@ def leftovers() -> list[str]:
         try:
             environment = Path(f"/proc/{pid}/environ").read_bytes()
             if ours in environment and b"DOCHERD_WORKER=" in environment:
-                found.append(f"{pid} {Path(f'/proc/{pid}/cmdline').read_bytes()!r}")
+                found.append(f"{pid} {_command_line(pid)!r}")
         except OSError:
             continue
     return found
+
+
+def workers(engine: int) -> set[int]:
+    """The worker processes that an engine has now."""
+    children = Path(f"/proc/{engine}/task/{engine}/children").read_text().split()
+    return {int(pid) for pid in children if b"docherd.worker" in _command_line(pid)}
+
+
+def _command_line(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def check(

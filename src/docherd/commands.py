@@ -109,9 +109,11 @@ def _job_again(given: Namespace) -> Job:
 
 
 def _refuse_unread_pipe(about: About, folder: Folder) -> None:
+    if about.files_from != "-":
+        return
     with View.open(folder.path) as view:
         read = any(not start.limited for start in view.starts())
-    if about.files_from == "-" and not read:
+    if not read:
         raise UsageError(
             "the list on standard input was not read to its end: give it again,"
             f" ... | docherd run --files-from - -o {printable(str(folder.path))}"

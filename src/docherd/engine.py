@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -20,13 +21,14 @@ from docherd import progress, report, source
 from docherd.exceptions import (
     FINISHED,
     SOME_FAILED,
+    EnvironmentFault,
     NothingFound,
     PolicyStop,
 )
 from docherd.folder import write_atomically
 from docherd.job import Job, Summary, limits
 from docherd.ledger import Progress as Note
-from docherd.model import Counts, Outcome, Snapshot, Status
+from docherd.model import Counts, Outcome, Snapshot, Status, text_of
 from docherd.pace import Pace
 from docherd.pool import Pool
 from docherd.scheduler import Rules, Verdict
@@ -54,10 +56,16 @@ def run(job: Job, display: progress.Progress, stop: Stop) -> Summary:
     or a rule returns, with everything finished committed.
     """
     rules = limits(job.options)
-    with ExitStack() as stack:
-        rooms = open_run(job, rules, stack)
-        stop.wake = rooms.pool.wake
-        return Engine(job, rules, rooms, display, stop).run()
+    try:
+        with ExitStack() as stack:
+            rooms = open_run(job, rules, stack)
+            stop.wake = rooms.pool.wake
+            return Engine(job, rules, rooms, display, stop).run()
+    except OSError as error:
+        where = f"{text_of(os.fsencode(error.filename))}: " if error.filename else ""
+        raise EnvironmentFault(
+            f"{where}{error.strerror or error}; the run is safe, resume it when this is mended"
+        ) from error
 
 
 class Engine:

@@ -96,17 +96,16 @@ class Folder:
         os.pwrite(self._lock, text.encode(), 0)
 
     def begin_anew(self) -> None:
-        """--fresh: remove everything of ours but the lock."""
-        for name in os.listdir(self.path):
+        """--fresh: remove everything of ours but the lock and the slots of our own workers."""
+        for name in sorted(os.listdir(self.path)):
             path = self.path / name
-            if name == "lock" or not _is_ours(name):
-                continue
+            if name in ("lock", "pending") or not _is_ours(name):
+                continue  # what lies in pending/ is swept when the segment recovers
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-        for folder in (self.pending, self.data):
-            folder.mkdir()
+        self.data.mkdir()
 
     def drop_ledger(self) -> None:
         """Remove the ledger of a first start that died before it had anything to remember."""
@@ -125,7 +124,13 @@ class Folder:
             ) from error
 
     def write_about(self, about: About) -> About:
-        """Write run.json, durable; the run gets its name and date the first time."""
+        """Write run.json, durable; the run gets its name and date the first time.
+
+        What a start that was killed was just replacing is removed.
+        """
+        for name in os.listdir(self.path):
+            if name not in OURS and _is_ours(name):
+                (self.path / name).unlink(missing_ok=True)
         named = replace(
             about,
             run=about.run or secrets.token_hex(8),
@@ -136,13 +141,13 @@ class Folder:
 
     def release(self) -> None:
         """Give up the lock; a folder that was made now and in which no run began is removed."""
+        if self._lock < 0:
+            return  # another has it: what lies here is theirs
         if self._made and not self.exists:
             shutil.rmtree(self.path, ignore_errors=True)
-        elif self._lock >= 0:
-            os.ftruncate(self._lock, 0)
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        os.ftruncate(self._lock, 0)
+        os.close(self._lock)
+        self._lock = -1
 
 
 def _is_ours(name: str) -> bool:
@@ -153,16 +158,20 @@ def _is_ours(name: str) -> bool:
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace a file's content so that a reader sees the old or the new, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(fd, view) :]
-        if durable:
-            os.fsync(fd)
-    finally:
-        os.close(fd)
-    temporary.replace(path)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(fd, view) :]
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     if durable:
         host.sync_folder(path.parent)
 

@@ -10,6 +10,7 @@ window.py and view.py.
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import time
 from collections import Counter
@@ -101,17 +102,21 @@ class Ledger:
     def __init__(self, path: Path, *, create: bool) -> None:
         """Open or create. Raises DamageError for what is not a sound ledger of ours."""
         self.path = path
-        #: True from `begin` to `end`
-        self._running = False
+        #: True once `begin` has written, and from then on until `end`
+        self._begun = self._running = False
         if not create and not path.exists():
             raise DamageError(f"{path} is missing although the run has data; nothing was changed")
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            self._prepare(create)
-        except sqlite3.DatabaseError as error:
+            with self._translating():
+                self._prepare(create)
+                self._load()
+        except (LookupError, ValueError, TypeError) as error:  # sound SQLite, rows that make none
             self._db.close()
-            raise _translated(error, path) from error
-        self._load()
+            raise DamageError(f"{path} is damaged ({error}); nothing was changed") from error
+        except BaseException:
+            self._db.close()
+            raise
 
     def _prepare(self, create: bool) -> None:
         run = self._db.execute
@@ -119,14 +124,13 @@ class Ledger:
         run("pragma cell_size_check = on")
         run("pragma busy_timeout = 5000")
         if create:
-            run("pragma journal_mode = wal")
             self._db.executescript(f"begin; {SCHEMA}; commit;")
             run(f"pragma application_id = {APPLICATION_ID}")
             run(f"pragma user_version = {VERSION}")
         check(self._db, self.path)
         if (found := run("pragma quick_check(1)").fetchone()[0]) != "ok":
-            raise DamageError(f"{self.path} is damaged ({found}); nothing was changed")
-        run("pragma journal_mode = wal")
+            what = " ".join(found.split())
+            raise DamageError(f"{self.path} is damaged ({what}); nothing was changed")
         run("pragma synchronous = full")
         run("pragma cache_size = -16000")
 
@@ -158,19 +162,26 @@ class Ledger:
         self.epoch = int(one("select coalesce(max(epoch), 0) from start").fetchone()[0])
 
     @contextmanager
+    def _translating(self) -> Iterator[None]:
+        """SQLite's errors as ours."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise _translated(error, self.path) from error
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All or nothing; SQLite's errors as ours."""
-        try:
+        with self._translating():
             self._db.execute("begin immediate")
             try:
                 yield
+                self._db.execute("commit")
             except BaseException:
-                self._db.execute("rollback")
+                if self._db.in_transaction:  # a full disk has rolled it back already
+                    self._db.execute("rollback")
                 raise
-            self._db.execute("commit")
             self._show()
-        except sqlite3.DatabaseError as error:
-            raise _translated(error, self.path) from error
 
     def _show(self) -> None:
         """Publish the committed accounting; any thread may read the two values."""
@@ -198,6 +209,9 @@ class Ledger:
         Charges one interruption to each pending Document that was ``in_hand`` when the last
         engine died; one more than ``most`` fails it (0: never).
         """
+        with self._translating():
+            self._db.execute("pragma journal_mode = wal")  # not before: a refusal changes nothing
+        self._begun = True
         changes: Counter[tuple[int, str]] = Counter()
         with self._transaction():
             self.epoch += 1
@@ -226,7 +240,7 @@ class Ledger:
         """Let go, idempotent. Unless a start is cut short the ledger leaves WAL mode, so that it
         is one file that can be copied.
         """
-        if not self._running:
+        if self._begun and not self._running:
             try:
                 self._db.execute("pragma journal_mode = delete")
             except (sqlite3.OperationalError, sqlite3.ProgrammingError):
@@ -317,9 +331,10 @@ class Ledger:
         if found.reason:
             if not same or status in (_PENDING, _GONE):
                 self._set_aside(document, found, changes)
-            return
         if not known.up_to_date(found):
             self._update(document, found)
+        if found.reason:
+            return
         if not same or status == _GONE:
             self._append(_Row(document, Status.PENDING), changes)
         elif status != _PENDING:
@@ -409,7 +424,8 @@ class Ledger:
         if 0 < most < count:
             why = f"the whole run died {count} times with this document in hand"
             return _Row(document, Status.FAILED, Reason.CRASH, old.attempt, message=why)
-        return _Row(document, Status.PENDING, Reason.INTERRUPTED, old.attempt, interruptions=count)
+        reason = old.reason or Reason.INTERRUPTED  # after a memory kill it still runs solo
+        return _Row(document, Status.PENDING, reason, old.attempt, interruptions=count)
 
     def _row(self, placed: Placed) -> _Row:
         outcome, task = placed.outcome, placed.outcome.task
@@ -634,10 +650,16 @@ def _zeros(flags: bytearray) -> Iterator[int]:
         at = flags.find(0, at + 1)
 
 
+#: bytes free below which whatever SQLite calls it is a full disk
+_FULL = 64 << 10
+
+
 def _translated(error: sqlite3.DatabaseError, path: Path) -> DamageError | EnvironmentFault:
     """SQLite's error as one of ours: the disk's, or damage."""
     name = getattr(error, "sqlite_errorname", "") or ""
     disk = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_BUSY")
     if name.startswith(disk):
-        return EnvironmentFault(f"{path}: {error}; the run is safe, resume it when this is mended")
+        full = shutil.disk_usage(path.parent).free < _FULL
+        what = "the disk is full" if full else error
+        return EnvironmentFault(f"{path}: {what}; the run is safe, resume it when this is mended")
     return DamageError(f"{path} is damaged ({error}); nothing was changed")

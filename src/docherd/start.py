@@ -59,10 +59,8 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
     folder = Folder(job.out)
     stack.callback(folder.release)
     folder.hold()
-    if job.fresh:
-        folder.begin_anew()
-    old = folder.read_about() if folder.exists else None
-    if old is None:
+    old = folder.read_about() if folder.exists and not job.fresh else None
+    if old is None and not job.fresh:
         _refuse_orphans(folder)
     ledger = _known_ledger(folder, stack) if old else None
     epoch = ledger.epoch if ledger else 0
@@ -71,6 +69,8 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
     stack.callback(pool.close)
     pool.start()
     about = _agree(job, old, pool.fingerprint)
+    if job.fresh:
+        folder.begin_anew()
     ledger = ledger or _new_ledger(folder, stack)
     about = folder.write_about(about)
     ledger.begin(rules.workers, rules.memory, in_hand, rules.max_interruptions)

@@ -426,8 +426,11 @@ _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain)
 
 def _invalid(record: dict[str, object], error: Exception) -> _Ended:
     """result_invalid, with the path to the first value that is not JSON-like."""
-    where = _first_bad(record, "$", 0) or f"$: {error}"
-    return _Ended(Reason.RESULT_INVALID, where)
+    try:
+        where = _first_bad(record, "$", 0)
+    except Exception:  # something in it cannot even be looked at
+        where = None
+    return _Ended(Reason.RESULT_INVALID, where or f"$: {error}")
 
 
 def _first_bad(value: object, path: str, depth: int) -> str | None:
@@ -442,7 +445,11 @@ def _first_bad(value: object, path: str, depth: int) -> str | None:
     elif isinstance(value, list | tuple):
         children = ((f"{path}[{i}]", each) for i, each in enumerate(value))
     else:
-        return _bad_leaf(value, path)
+        try:
+            plain = _plain(value)
+        except Exception:
+            return _bad_leaf(value, path)
+        return _first_bad(plain, path, depth + 1)
     return next((found for p, each in children if (found := _first_bad(each, p, depth + 1))), None)
 
 
@@ -451,8 +458,10 @@ def _bad_leaf(value: object, path: str) -> str | None:
         _encoder.encode(value).encode()
     except UnicodeEncodeError:
         return f"{path} is text with a lone surrogate, which is not Unicode"
-    except ValueError:
-        return f"{path} is {value!r}, which JSON cannot hold"
+    except ValueError as error:
+        if type(value) is float:
+            return f"{path} is {value}, which JSON cannot hold"
+        return f"{path} is {_kind_of(value)}, which JSON cannot hold: {error}"
     except (TypeError, RecursionError):
         return f"{path} is {_kind_of(value)}, which is not JSON-like"
     return None

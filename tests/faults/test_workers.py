@@ -222,10 +222,10 @@ def test_an_idle_worker_killed_from_outside_is_replaced_silently(tmp_path):
     command = oracle.start("run", docs, "-o", out, "-p", own, "-w", "2", cwd=tmp_path)
     oracle.wait_for(lambda: len(pids(tmp_path / "holding")) == 2)
     holding = set(pids(tmp_path / "holding"))
-    oracle.wait_for(lambda: workers(command.pid) - holding)
-    (idle,) = workers(command.pid) - holding
+    oracle.wait_for(lambda: oracle.workers(command.pid) - holding)
+    (idle,) = oracle.workers(command.pid) - holding
     os.kill(idle, signal.SIGKILL)
-    oracle.wait_for(lambda: workers(command.pid) - holding - {idle})
+    oracle.wait_for(lambda: oracle.workers(command.pid) - holding - {idle})
     (tmp_path / "go").touch()
     text, errors = command.communicate(timeout=30)
     assert command.returncode == 0, errors
@@ -233,19 +233,6 @@ def test_an_idle_worker_killed_from_outside_is_replaced_silently(tmp_path):
     assert {record["attempt"] for record in oracle.records(out)} == {0}
     assert str(idle) not in text + errors
     assert "crash" not in (out / "run.log").read_text()
-
-
-def workers(engine: int) -> set[int]:
-    """The worker processes of an engine."""
-    children = Path(f"/proc/{engine}/task/{engine}/children").read_text().split()
-    return {int(pid) for pid in children if b"docherd.worker" in command_line(pid)}
-
-
-def command_line(pid: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 BROKEN = """

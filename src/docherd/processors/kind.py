@@ -37,7 +37,7 @@ def kind_of(file: BinaryIO, suffix: str) -> str:
         return "empty"
     kind = _by_signature(head)
     if kind == "zip":
-        return _inside_zip(file, head)
+        return _inside_zip(file, head, suffix)
     if kind == "ole":
         return _inside_ole(file, head)
     if kind is None and _is_text(head):
@@ -165,13 +165,16 @@ _RIFF_FORMS = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi"}
 # ── inside a ZIP ─────────────────────────────────────────────────────────────────────────────
 
 
-def _inside_zip(file: BinaryIO, head: bytes) -> str:
+def _inside_zip(file: BinaryIO, head: bytes, suffix: str) -> str:
     try:
         with corrupt_on(zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
             archive = zipfile.ZipFile(file)
     except CorruptError:
-        # The directory lies at the end; a ZIP cut short still names its first members.
-        return _by_folder(head.decode("latin-1"))
+        # The directory lies at the end; a ZIP cut short still names its first members. Where those
+        # say nothing, it is the broken half of what its name promises.
+        kind = _by_folder(head.decode("latin-1"))
+        claimed = claimed_by(suffix)
+        return claimed if kind == "zip" and claimed in _ZIPPED else kind
     with archive:
         names = archive.namelist()
         return (
@@ -181,11 +184,14 @@ def _inside_zip(file: BinaryIO, head: bytes) -> str:
         )
 
 
+_ZIPPED = ("docx", "pptx", "xlsx", "xlsb", "odt", "ods", "odp", "epub")
+
+
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     """The first ``limit`` bytes of a member, none where it cannot be read."""
-    errors = (KeyError, zipfile.BadZipFile, zlib.error, RuntimeError, OSError, EOFError)
+    errors = (LookupError, ValueError, RuntimeError, OSError, EOFError, zlib.error)
     try:
-        with corrupt_on(*errors), archive.open(name) as member:
+        with corrupt_on(*errors, zipfile.BadZipFile), archive.open(name) as member:
             return member.read(limit)
     except CorruptError:
         return b""  # absent, damaged, encrypted or of a method unknown here: it says nothing

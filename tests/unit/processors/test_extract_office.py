@@ -1,10 +1,12 @@
 """Word, PowerPoint and spreadsheets."""
 
+import errno
 import io
 import zipfile
 from datetime import date, datetime, time
 
 import pytest
+import python_calamine
 
 from docherd.exceptions import CorruptError, EncryptedError
 from docherd.processors.extract import Extract
@@ -139,6 +141,35 @@ def test_truncated_packages_raise_corrupt(samples, document, name, part):
     doc._kind = name[2:]  # too little may be left to tell the kind: the reader is what is tested
     with pytest.raises(CorruptError):
         Extract()(doc)
+
+
+def panic(message):
+    """An exception like the one a Rust panic becomes: no Exception, and of no importable type."""
+    return type("PanicException", (BaseException,), {})(message)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (lambda: python_calamine.PasswordError("locked"), EncryptedError),
+        (lambda: python_calamine.CalamineError("bad"), CorruptError),
+        (lambda: OSError("failed to fill whole buffer"), CorruptError),
+        (lambda: panic("index out of range"), CorruptError),
+        (lambda: OSError(errno.EIO, "disk"), OSError),
+        (KeyboardInterrupt, KeyboardInterrupt),
+    ],
+)
+def test_what_calamine_raises_becomes_a_reason(samples, extract, monkeypatch, error, reason):
+    """Passwords, damage and panics have their reasons; a failing disk and a stop pass through."""
+
+    class Raising:
+        @staticmethod
+        def from_filelike(file):
+            raise error()
+
+    monkeypatch.setattr(python_calamine, "CalamineWorkbook", Raising)
+    with pytest.raises(reason):
+        extract("a.xlsx", samples["a.xlsx"])
 
 
 @pytest.mark.parametrize("missing", ["_rels/.rels", "word/document.xml", "[Content_Types].xml"])

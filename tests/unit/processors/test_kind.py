@@ -108,6 +108,14 @@ def test_a_truncated_office_file_keeps_its_kind(build, kind):
     assert kind("file", data[:-60]) == "docx"
 
 
+def test_a_package_with_a_renamed_member_is_told_by_its_folders(build, kind):
+    """Directory and member disagreeing about a name, in bytes that are no UTF-8, is no error."""
+    data = build["zip"]({"[Content_Types].xml": b"x", "word/document.xml": b"y"})
+    broken = data.replace(b"[Content_Types]", b"[Content_\xa6ypes]", 1)
+    broken = broken[:6] + (0x800).to_bytes(2, "little") + broken[8:]
+    assert kind("file", broken) == "docx"
+
+
 def test_detection_leaves_the_rest_unread(document, monkeypatch):
     """Of a large text only the head is read."""
     from docherd.processors import kind as module

@@ -27,11 +27,13 @@ _MALFORMED = (KeyError, ValueError, AttributeError, TypeError, IndexError, etree
 
 def read_docx(document: Document) -> dict[str, object]:
     """Text in document order (cells tab by tab), then foot- and endnotes, headers and footers."""
+    from docx.opc.exceptions import OpcError
     from docx.opc.package import OpcPackage
+    from docx.oxml.exceptions import XmlchemyError
 
     with document.open() as file, package.opened(file) as archive:
         record = office_properties(archive).stated()
-        with corrupt_on(*_MALFORMED):
+        with corrupt_on(*_MALFORMED, OpcError, XmlchemyError):
             opened = OpcPackage.open(file)
             parts = [opened.main_document_part, *_side_parts(opened.iter_parts())]
             record["text"] = "\n".join(filter(None, (_flow(_root(part)) for part in parts)))
@@ -55,12 +57,13 @@ def _root(part: Part) -> etree._Element:
 
 def read_pptx(document: Document) -> dict[str, object]:
     """Text with a form feed between slides, each followed by its notes; slides count as pages."""
+    from pptx.exc import PythonPptxError
     from pptx.package import Package
 
     _know_macro_templates()
     with document.open() as file, package.opened(file) as archive:
         record = office_properties(archive).stated()
-        with corrupt_on(*_MALFORMED):
+        with corrupt_on(*_MALFORMED, PythonPptxError):
             slides = Package.open(file).presentation_part.presentation.slides
             texts = []
             for number, slide in enumerate(slides, 1):

@@ -129,8 +129,7 @@ def _summary(file: BinaryIO) -> dict[int, object]:
     try:
         with corrupt_on(*errors, struct.error), olefile.OleFileIO(file) as ole:
             # Not get_metadata: it also reads a second stream, whose lists it trusts in length.
-            stated: dict[int, object] = ole.getproperties(_SUMMARY, convert_time=True)
-            return stated
+            return dict(ole.getproperties(_SUMMARY, convert_time=True))
     except CorruptError:
         return {}
 

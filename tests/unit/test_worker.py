@@ -1,0 +1,491 @@
+"""How Records become lines, what is said of a bad value or an odd exception, and the wire."""
+
+import contextlib
+import dataclasses
+import enum
+import json
+import math
+import os
+import struct
+import tempfile
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from docherd import worker
+from docherd.exceptions import CorruptError, EncryptedError, UnsupportedError
+from docherd.model import Reason, Status, Task
+from docherd.worker import Channel, Slot, _failure, _Lines, records_of
+
+TASK = Task(7, "abcdefghijklmnop", b"/docs/a.txt", "docs/a.txt", 3, "txt/2")
+HEAD = {"document": "abcdefghijklmnop", "path": "docs/a.txt"}
+
+
+def encoded(result, limit=1 << 20):
+    """The lines of a processor's result, and the reply that goes with them."""
+    lines = _Lines(TASK, limit, 0)
+    for record in records_of(result):
+        lines.add(record)
+    return lines.finish()
+
+
+def written(result):
+    """The Records as a reader sees them, without the keys of docherd."""
+    _, lines = encoded(result)
+    found = [json.loads(line) for line in lines.splitlines()]
+    for ordinal, record in enumerate(found):
+        assert {key: record.pop(key) for key in worker.OWN_KEYS} == HEAD | {"ordinal": ordinal}
+    return found
+
+
+def said_of(result):
+    """(reason, message) of a result that is refused."""
+    with pytest.raises(worker._Ended) as caught:
+        encoded(result)
+    failure = _failure(caught.value)
+    return failure["reason"], failure["message"]
+
+
+def told_of(error):
+    """The failure that a raised exception becomes."""
+    try:
+        raise error
+    except BaseException as raised:
+        return _failure(raised)
+
+
+# ── Records ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclasses.dataclass
+class Page:
+    text: str
+    number: int = 0
+
+
+class Model:
+    """As pydantic's."""
+
+    def model_dump(self, mode):
+        return {"mode": mode}
+
+
+class Struct:
+    """As msgspec's."""
+
+    __struct_fields__ = ("one", "two")
+    one, two = 1, 2
+
+
+class Row:
+    """As sqlite3.Row: a mapping in all but name."""
+
+    def keys(self):
+        return ["a"]
+
+    def __getitem__(self, key):
+        return f"value of {key}"
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (None, []),
+        ({}, [{}]),
+        ("text", [{"text": "text"}]),
+        ("", [{"text": ""}]),
+        ({"a": [1, {"b": None}]}, [{"a": [1, {"b": None}]}]),
+        ([], []),
+        (["one", {"two": 2}], [{"text": "one"}, {"two": 2}]),
+        (({"n": n} for n in range(3)), [{"n": 0}, {"n": 1}, {"n": 2}]),
+        (Page("x", 1), [{"text": "x", "number": 1}]),
+        ([Page("x"), Page("y")], [{"text": "x", "number": 0}, {"text": "y", "number": 0}]),
+        ({"pages": [Page("x")]}, [{"pages": [{"text": "x", "number": 0}]}]),
+        (Model(), [{"mode": "json"}]),
+        (Struct(), [{"one": 1, "two": 2}]),
+        (Row(), [{"a": "value of a"}]),
+        ({"tuple": (1, 2)}, [{"tuple": [1, 2]}]),
+        ({1: "int", False: "bool", None: "none"}, [{"1": "int", "false": "bool", "null": "none"}]),
+    ],
+)
+def test_results_become_records(result, expected):
+    """Mappings, dataclasses, models, structs, texts and iterables of them are Records."""
+    assert written(result) == expected
+
+
+json_like = some.recursive(
+    some.none()
+    | some.booleans()
+    | some.integers()
+    | some.floats(allow_nan=False, allow_infinity=False)
+    | some.text(),
+    lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(), inner, max_size=4),
+    max_leaves=12,
+)
+names = some.text().filter(lambda name: name not in worker.OWN_KEYS and "record_" not in name)
+
+
+@given(some.lists(some.dictionaries(names, json_like, max_size=5), max_size=4))
+def test_any_json_comes_back_as_it_was(result):
+    """Encoding loses nothing, a Record is one line, length and CRC are those of the bytes."""
+    assert written(result) == result
+    reply, lines = encoded(result)
+    assert lines.count(b"\n") == reply["records"] == len(result)
+    assert (reply["length"], reply["crc"]) == (len(lines), zlib.crc32(lines))
+    assert (reply["status"], reply["spool"]) == (Status.DONE, None)
+
+
+def test_our_keys_come_first_and_are_never_overwritten():
+    """A processor's document, path and ordinal are kept under other names."""
+    _, line = encoded({"path": "mine", "text": "t", "ordinal": 9, "document": 1})
+    assert list(json.loads(line)) == [
+        *("document", "path", "ordinal"),
+        *("record_path", "text", "record_ordinal", "record_document"),
+    ]
+    assert json.loads(line)["path"] == "docs/a.txt"
+    assert json.loads(line)["record_path"] == "mine"
+
+
+def test_text_is_written_as_it_is():
+    """No \\u escapes: a line can be searched with grep."""
+    _, line = encoded("Größe 東京 🙂")
+    assert "Größe 東京 🙂".encode() in line
+
+
+def test_a_generator_is_encoded_as_it_yields():
+    """A generator that raises after its first Record has been encoded that far, and no further."""
+    lines = _Lines(TASK, 1000, 0)
+
+    def pages():
+        yield "one"
+        raise ValueError("two is torn")
+
+    with pytest.raises(ValueError, match="torn"):
+        for record in records_of(pages()):
+            lines.add(record)
+    assert lines.finish()[0]["records"] == 1
+
+
+# ── results that are none ────────────────────────────────────────────────────────────────────
+
+
+def holds_itself():
+    record = {"list": []}
+    record["list"].append(record)
+    return record
+
+
+def deep(levels):
+    value = "bottom"
+    for _ in range(levels):
+        value = [value]
+    return {"deep": value}
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+class LoudModel:
+    def model_dump(self, mode):
+        raise ValueError("field required")
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (b"bytes", "$ is bytes: return a dict or a str"),
+        (42, "$ is int: return a dict or a str"),
+        (True, "$ is bool: return a dict or a str"),
+        (object(), "$ is object: return a dict or a str"),
+        ([{}, 3], "$[1] is int: yield dicts"),
+        ([["nested"]], "$[0] is list: yield dicts"),
+        ({"a": {"b": [0, {1}]}}, "$.a.b[1] is set, which is not JSON-like"),
+        ({"f": [print]}, "$.f[0] is builtin_function_or_method, which is not JSON-like"),
+        ({"c": Colour.RED}, f"$.c is {__name__}.Colour, which is not JSON-like"),
+        ({"x": (1, (2, b""))}, "$.x[1][1] is bytes, which is not JSON-like"),
+        ({"n": math.nan}, "$.n is nan, which JSON cannot hold"),
+        ({"n": [-math.inf]}, "$.n[0] is -inf, which JSON cannot hold"),
+        ({"t": "caf\udce9"}, "$.t is text with a lone surrogate, which is not Unicode"),
+        ("\ud800", "$.text is text with a lone surrogate, which is not Unicode"),
+        ({(1, 2): 3}, "$ has a key that is tuple; keys are strings"),
+        ({"a": {b"k": 3}}, "$.a has a key that is bytes; keys are strings"),
+        (
+            {"pages": [Page(text={1})]},
+            "$.pages[0].text is set, which is not JSON-like",
+        ),
+    ],
+)
+def test_what_is_not_json_is_named_with_its_place(result, message):
+    """The message has the JSON path and the type of the first value that is none."""
+    assert said_of(result) == (Reason.RESULT_INVALID, message)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"n": 10**5000},
+        {10**5000: "key"},
+        {"k": {"\udcff": 1}},
+        {"k": {math.nan: 1}},
+        {"m": LoudModel()},
+        {"k" * 10_000: {1}},
+    ],
+    ids=["long", "long key", "surrogate key", "nan key", "model", "wide"],
+)
+def test_values_that_resist_being_shown_are_invalid_too(result):
+    """Whatever a value does when it is looked at, it is a bad result and no error of ours."""
+    reason, message = said_of(result)
+    assert reason is Reason.RESULT_INVALID
+    assert message.startswith("$")
+    assert len(message) <= worker.MESSAGE_LIMIT
+    message.encode()
+
+
+@pytest.mark.parametrize("result", [holds_itself(), deep(100_000)], ids=["cycle", "deep"])
+def test_what_never_ends_is_named_shortly(result):
+    """A Record that holds itself, or is nested without measure, is refused in a few words."""
+    reason, message = said_of(result)
+    assert reason is Reason.RESULT_INVALID
+    assert message.endswith("… is nested more than 100 deep, or holds itself")
+    assert len(message) < 300
+
+
+def test_a_hundred_levels_are_fine():
+    """Deep, but JSON."""
+    assert written(deep(100)) == [deep(100)]
+
+
+# ── limits ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_limit_counts_the_bytes_of_all_lines():
+    """Exactly --max-output is allowed, one byte more is not."""
+    _, lines = encoded(["äöü", "xyz"])
+    assert encoded(["äöü", "xyz"], limit=len(lines))[1] == lines
+    with pytest.raises(worker._Ended) as caught:
+        encoded(["äöü", "xyz"], limit=len(lines) - 1)
+    assert caught.value.reason is Reason.OUTPUT_TOO_LARGE
+
+
+@pytest.fixture
+def spool(monkeypatch):
+    with tempfile.TemporaryFile() as file:
+        monkeypatch.setattr(worker, "SPOOL", file.fileno())
+        yield file
+
+
+def test_a_large_result_goes_to_the_spool(spool):
+    """Above 1 MB the lines lie in the spool, after what was there, with their length and CRC."""
+    spool.write(b"before")
+    spool.flush()
+    lines = _Lines(TASK, 1 << 30, 6)
+    for _ in range(5):
+        lines.add({"text": "x" * 400_000})
+    reply, inline = lines.finish()
+    assert inline == b""
+    assert reply["spool"] == 6
+    assert lines.spool == 6 + reply["length"]
+    content = os.pread(spool.fileno(), 1 << 30, 6)
+    assert (len(content), zlib.crc32(content)) == (reply["length"], reply["crc"])
+    assert [json.loads(line)["ordinal"] for line in content.splitlines()] == [0, 1, 2, 3, 4]
+
+
+def test_a_full_disk_is_not_the_documents_fault(monkeypatch):
+    """A spool that cannot be written is told to the engine as a fault, not as a failure."""
+    with open("/dev/full", "wb") as full:
+        monkeypatch.setattr(worker, "SPOOL", full.fileno())
+        with pytest.raises(worker._Full) as caught:
+            encoded("x" * 2_000_000, limit=1 << 30)
+    assert _failure(caught.value) == {"fault": "No space left on device"}
+
+
+# ── exceptions ───────────────────────────────────────────────────────────────────────────────
+
+
+class Silent(Exception):
+    def __str__(self):
+        raise KeyError("no text")
+
+
+class Leaves(Exception):
+    def __str__(self):
+        raise SystemExit(0)
+
+
+class NoText(Exception):
+    __str__ = int  # returns no str
+
+
+class Recursive(Exception):
+    def __str__(self):
+        return str(self)
+
+
+@pytest.mark.parametrize("kind", [Silent, Leaves, NoText, Recursive])
+def test_an_exception_without_text_is_unprintable(kind):
+    """Whatever __str__ does, the type is said."""
+    failure = told_of(kind())
+    assert failure["reason"] is Reason.ERROR
+    assert failure["message"] == f"unprintable {__name__}.{kind.__name__}"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("torn"), "ValueError: torn"),
+        (ValueError(), "ValueError"),
+        (SystemExit(3), "SystemExit: 3"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit(), "GeneratorExit"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), None),
+        (OSError(2, "not there", "name\udcff"), None),
+        (ValueError("caf\udce9"), "ValueError: caf?"),
+    ],
+)
+def test_an_exception_is_its_type_and_text(error, message):
+    """The message is "Type: text", valid Unicode, with SystemExit and its like no exception."""
+    failure = told_of(error)
+    assert (failure["status"], failure["reason"]) == (Status.FAILED, Reason.ERROR)
+    assert message is None or failure["message"] == message
+    failure["message"].encode()
+
+
+def test_a_message_has_at_most_4096_characters():
+    """However long the text."""
+    assert len(told_of(ValueError("x" * 10**6))["message"]) == 4096
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason", "message"),
+    [
+        (EncryptedError("needs a password"), "failed", "encrypted", "needs a password"),
+        (CorruptError(), "failed", "corrupt", "corrupt"),
+        (UnsupportedError("a video"), "skipped", "unsupported", "a video"),
+    ],
+)
+def test_a_processor_may_say_why_itself(error, status, reason, message):
+    """A DocumentError sets status and reason, and needs no traceback."""
+    failure = told_of(error)
+    assert (failure["status"], failure["reason"], failure["message"]) == (status, reason, message)
+    assert failure["detail"] is None
+
+
+def test_a_memory_error_is_memory():
+    """What Python itself noticed goes the way of what the watch over memory noticed."""
+    assert told_of(MemoryError())["reason"] is Reason.MEMORY
+
+
+def test_a_trace_has_the_users_frames_and_no_values():
+    """The lines that raised are in the detail; what their variables held is not."""
+
+    def parse(secret):
+        return int("x" + secret)
+
+    with pytest.raises(ValueError) as caught:
+        parse("2retnuh"[::-1])
+    detail = _failure(caught.value)["detail"]
+    assert 'return int("x" + secret)' in detail
+    assert "hunter2" not in detail
+
+
+def test_a_trace_has_at_most_8192_characters():
+    """The end of a deep traceback is kept, where it raised."""
+
+    def odd(n):
+        return even(n - 1) if n else 1 / 0
+
+    def even(n):
+        return odd(n - 1)
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        odd(400)
+    detail = _failure(caught.value)["detail"]
+    assert len(detail) <= 8192
+    assert detail.rstrip().rstrip("~^ \n").endswith("if n else 1 / 0")
+
+
+# ── the slot ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def slot(tmp_path):
+    with open(tmp_path / "slot", "w+b") as file:
+        file.truncate(Slot.SIZE)
+        with contextlib.closing(Slot(file.fileno())) as made:
+            yield made
+
+
+def test_the_slot_says_what_is_in_hand(slot):
+    """take, beat and idle are seen through the other side's map of the file."""
+    slot.take(3)
+    index, since, beat, page = slot.hand()
+    assert (index, page) == (3, -1)
+    assert since == beat
+    slot.beat(12)
+    assert slot.hand()[3] == 12
+    assert slot.hand()[2] >= since
+    slot.idle()
+    assert slot.hand() == (-1, 0.0, 0.0, -1)
+
+
+@given(some.lists(some.integers(0, 2**62), max_size=512), some.integers(0, 2**62))
+def test_the_slot_keeps_a_whole_batch(documents, epoch):
+    """What was held is read back, up to 512 documents, beside what is in hand."""
+    with tempfile.TemporaryFile() as file:
+        file.truncate(Slot.SIZE)
+        with contextlib.closing(Slot(file.fileno())) as slot:
+            slot.take(1)
+            slot.hold(epoch, documents)
+            assert slot.held() == (epoch, tuple(documents))
+            assert slot.hand()[0] == 1
+
+
+any_number = some.integers(-10, 600) | some.integers(-(2**63), 2**63 - 1)
+
+
+@given(any_number, any_number, any_number)
+def test_a_slot_full_of_noise_is_read_without_harm(index, epoch, count):
+    """Whatever a worker wrote over the file, reading gives numbers and at most 512 rows."""
+    with tempfile.TemporaryFile() as file:
+        os.pwrite(file.fileno(), struct.pack("<q", index) * (Slot.SIZE // 8), 0)
+        os.pwrite(file.fileno(), struct.pack("<qq", epoch, count), 4096)
+        with contextlib.closing(Slot(file.fileno())) as slot:
+            assert slot.hand()[0] == index
+            assert slot.held()[0] == epoch
+            assert len(slot.held()[1]) == (count if 0 <= count <= 512 else 0)
+
+
+# ── frames ───────────────────────────────────────────────────────────────────────────────────
+
+
+@given(some.dictionaries(some.text(), json_like, max_size=3), some.binary(max_size=100))
+def test_a_frame_is_received_as_it_was_sent(index, body):
+    """Index and body come back; the end of the socket is None."""
+    read, write = os.pipe()
+    Channel(write).send(index, body)
+    os.close(write)
+    receiver = Channel(read)
+    assert receiver.receive() == (index, body)
+    assert receiver.receive() is None
+    os.close(read)
+
+
+def test_half_a_header_is_the_end():
+    """An engine that died in the middle of a frame is gone."""
+    read, write = os.pipe()
+    os.write(write, b"\1\0\0")
+    os.close(write)
+    assert Channel(read).receive() is None
+    os.close(read)
+
+
+def test_a_task_travels_without_its_row():
+    """The worker learns what it needs; the ledger's row and stratum stay with the engine."""
+    task = dataclasses.replace(
+        TASK, file=b"/docs/\xff.txt", attempt=1, previous_reason=Reason.MEMORY
+    )
+    sent = json.loads(json.dumps(worker.task_to_wire(task)))
+    assert worker.task_from_wire(sent) == dataclasses.replace(task, document=0, stratum="")
