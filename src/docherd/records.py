@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from docherd.exceptions import DamageError
 from docherd.readonly import ReadOnly
@@ -16,54 +17,89 @@ from docherd.sinks.jsonl import Range
 @dataclass(frozen=True, slots=True)
 class _Part:
     number: int
+    generation: int
     size: int
     #: ranges that were taken out, and ranges whose Records no longer count; as first written
     holes: list[Range]
     stale: list[Range]
 
+    @property
+    def end(self) -> int:
+        """Bytes as first written."""
+        return self.size + sum(length for _, length in self.holes)
+
 
 def lines(folder: Path) -> Iterator[bytes]:
-    """Every Record that counts, one line each: the published parts and what is committed since."""
-    ledger = ReadOnly(folder / "ledger.db", ("part", "stale"))
-    try:
-        ledger.freeze()
-        parts = list(_parts(ledger))
-    finally:
-        ledger.close()
-    for part in parts:
-        skipped = sorted((jsonl.physical(at, part.holes), length) for at, length in part.stale)
-        yield from jsonl.lines(_file(folder, part.number), part.size, skipped)
+    """Every Record that counts, one line each: the published parts and what is committed since.
+
+    All as of one moment: what is replaced while we read may be missed, and is never read twice.
+    """
+    for part in _parts(folder):
+        file, now = _open(folder, part.number)
+        with file:
+            gone = [each for each in part.stale if each not in now.holes]
+            skipped = sorted((jsonl.physical(at, now.holes), length) for at, length in gone)
+            yield from jsonl.lines(file, jsonl.physical(part.end, now.holes), skipped)
 
 
 def lines_at(folder: Path, number: int, offset: int, length: int) -> Iterator[bytes]:
     """The Records of one Document: ``offset`` as its outcome says, in part ``number``."""
-    ledger = ReadOnly(folder / "ledger.db", ("part", "stale"))
-    try:
-        part = next(part for part in _parts(ledger) if part.number == number)
-    finally:
-        ledger.close()
-    with _file(folder, number).open("rb") as file:
-        file.seek(jsonl.physical(offset, part.holes))
+    file, now = _open(folder, number)
+    with file:
+        if (offset, length) in now.holes:
+            return
+        file.seek(jsonl.physical(offset, now.holes))
         left = length
         while left > 0 and (line := file.readline()):
             left -= len(line)
             yield line
 
 
-def _parts(ledger: ReadOnly) -> Iterator[_Part]:
-    stale: dict[int, list[Range]] = {}
-    for number, offset, length in ledger.rows("select part, offset, length from stale"):
-        stale.setdefault(number, []).append((offset, length))
-    rows = ledger.rows("select number, size, holes from part order by number")
-    for number, size, holes in list(rows):
-        ranges = [(offset, length) for offset, length in json.loads(holes)]
-        yield _Part(number, size, ranges, stale.get(number, []))
+def _parts(folder: Path, number: int | None = None) -> list[_Part]:
+    """All parts, or the one of this number."""
+    ledger = ReadOnly(folder / "ledger.db", ("part", "stale"))
+    try:
+        ledger.freeze()
+        stale: dict[int, list[Range]] = {}
+        for part, offset, length in ledger.rows("select part, offset, length from stale"):
+            stale.setdefault(part, []).append((offset, length))
+        rows = ledger.rows(
+            "select number, generation, size, holes from part"
+            " where ? is null or number = ? order by number",
+            *(number, number),
+        )
+        return [
+            _Part(
+                n,
+                generation,
+                size,
+                [(at, length) for at, length in json.loads(holes)],
+                stale.get(n, []),
+            )
+            for n, generation, size, holes in rows
+        ]
+    finally:
+        ledger.close()
 
 
-def _file(folder: Path, number: int) -> Path:
-    """Where a part is: published, or still growing (and published while we looked)."""
-    name = jsonl.part_name(number)
-    for place in ("data", "pending", "data"):
-        if (file := folder / place / name).exists():
-            return file
-    raise DamageError(f"{folder / 'data' / name} is missing")
+def _open(folder: Path, number: int) -> tuple[BinaryIO, _Part]:
+    """A part's file, and the part as it is in that file: it may be rewritten while we look."""
+    (now,) = _parts(folder, number)
+    while True:
+        file = _file(folder, now)
+        before, (now,) = now, _parts(folder, number)
+        if now.generation == before.generation:
+            return file, now
+        file.close()
+
+
+def _file(folder: Path, part: _Part) -> BinaryIO:
+    """The file of this generation or, where that is published already, a later one."""
+    staged = folder / "pending" / jsonl.part_name(part.number, part.generation)
+    published = folder / "data" / jsonl.part_name(part.number)
+    for file in (staged, published):
+        try:
+            return file.open("rb")
+        except FileNotFoundError:
+            continue
+    raise DamageError(f"{published} is missing")

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 #: bytes copied at a time
 SLICE = 1 << 20
@@ -75,12 +76,11 @@ def write_all(fd: int, data: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
-def lines(file: Path, size: int, holes: Sequence[Range] = ()) -> Iterator[bytes]:
+def lines(source: BinaryIO, size: int, holes: Sequence[Range] = ()) -> Iterator[bytes]:
     """The lines in the first ``size`` bytes, leaving out ranges (ascending)."""
-    with file.open("rb") as source:
-        for start, length in _kept(holes, size):
-            source.seek(start)
-            left = length
-            while left > 0 and (line := source.readline()):
-                left -= len(line)
-                yield line
+    for start, length in _kept(holes, size):
+        source.seek(start)
+        left = length
+        while left > 0 and (line := source.readline()):
+            left -= len(line)
+            yield line
