@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from docherd.exceptions import EnvironmentFault
-from docherd.model import Grant, Reason, Spooled
-from docherd.worker import BODY_LIMIT, HEADER, INDEX_LIMIT, Slot, clean
+from docherd.model import Grant, Outcome, Reason, Spooled, Status, Task
+from docherd.wire import BODY_LIMIT, HEADER, INDEX_LIMIT, Slot, clean
 
 #: bytes kept of what a worker printed, and how many of them go into a failure's detail
 RING, TAIL = 64 << 10, 8 << 10
@@ -208,6 +208,42 @@ class Child:
             if pid:
                 self.ended = os.waitstatus_to_exitcode(status)
         return self.ended is not None
+
+    def cause(self) -> tuple[Reason, str]:
+        """Why it has ended, with something in hand."""
+        if self.verdict is not None:
+            return self.verdict
+        code = self.ended or 0
+        if code >= 0:
+            return Reason.EXIT, f"the process left with code {code} and without a result"
+        known = -code in signal.valid_signals()
+        name = signal.Signals(-code).name if known else f"signal {-code}"
+        outside = " from outside (the kernel's OOM killer, or somebody)" if code == -9 else ""
+        return Reason.CRASH, f"killed by {name}{outside}"
+
+    def detail(self, trace: str | None = None) -> str | None:
+        """Traceback, page, and the tail of what was printed, for a failure."""
+        page, printed = self.slot.hand()[3], self.printed()
+        parts = (
+            (trace or "").rstrip(),
+            f"at page {page}" if page >= 0 else "",
+            f"printed:\n{printed}" if printed else "",
+        )
+        return "\n".join(part for part in parts if part) or None
+
+    def obituary(self, task: Task) -> Outcome:
+        """The Outcome of the task it died of."""
+        reason, message = self.cause()
+        since = max(self.given, self.slot.hand()[1])
+        return Outcome(
+            task,
+            Status.FAILED,
+            reason,
+            seconds=max(0.0, time.monotonic() - since),
+            peak=max(self.peak, self.memory),
+            message=message,
+            detail=self.detail(),
+        )
 
     def close(self) -> None:
         """Release everything of a process that has ended."""

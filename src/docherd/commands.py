@@ -15,14 +15,14 @@ from typing import cast
 from docherd import advice, engine, once, progress, records, report, source, units, wording
 from docherd.config import Options, flags, read_file
 from docherd.dryrun import dry_run
-from docherd.exceptions import EnvironmentFault, UsageError
+from docherd.exceptions import DocherdError, EnvironmentFault, UsageError
 from docherd.folder import Folder
 from docherd.identity import About
 from docherd.job import Job, Summary, limits
 from docherd.model import Outcome, Reason, Root, Status, printable
-from docherd.pool import Setup
 from docherd.processors import BUILTIN, describe
 from docherd.remembered import Entry, Failure
+from docherd.setup import Setup
 from docherd.stop import Stop, signals
 from docherd.view import View
 
@@ -157,8 +157,13 @@ def _carry_out(job: Job, given: Namespace) -> int:
     stream = sys.stdout if kind == "json" else sys.stderr
     display = progress.choose(kind, stream, job.options.verbose)
     stop = Stop()
-    with signals(stop):
-        summary = engine.run(job, display, stop)
+    try:
+        with signals(stop):
+            summary = engine.run(job, display, stop)
+    except DocherdError as error:
+        if kind == "json":
+            _print_json({"event": "exit", "code": error.exit_code, "stopped": str(error)})
+        raise
     if kind == "json":
         _print_json({"event": "exit", "code": _code(summary, stop), **_ending(summary)})
     elif not given.quiet:

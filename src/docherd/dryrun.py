@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from docherd import source, units
+from docherd import source, units, wording
 from docherd.folder import Folder
 from docherd.job import Job, filters_of
 from docherd.ledger import stratum_of
@@ -36,7 +36,7 @@ def dry_run(job: Job, stream: TextIO) -> int:
             sizes[kind] += found.size
     known.close()
     total = units.size(sum(sizes.values()))
-    stream.write(f"would process {units.count(kinds.total())} documents, {total}\n")
+    stream.write(f"would process {wording.documents(kinds.total())}, {total}\n")
     for kind, number in kinds.most_common():
         stream.write(f"  {units.count(number):>10}  {kind:<16} {units.size(sizes[kind]):>10}\n")
     for reason, number in skipped.most_common():

@@ -32,6 +32,8 @@ class About:
     pinned: Mapping[str, object]
     #: all options as last given, for `resume`
     options: Mapping[str, object]
+    #: folder that relative names in the list are meant from
+    base: str = ""
     run: str = ""
     created: str = ""
 
@@ -43,6 +45,7 @@ class About:
             "inputs": [_root_as_json(root) for root in self.inputs],
             "files_from": self.files_from,
             "null": self.null,
+            "base": self.base,
             "processor": {
                 "name": self.processor,
                 "fingerprint": self.fingerprint,
@@ -64,6 +67,7 @@ class About:
             importable=cast("bool", processor["importable"]),
             pinned=cast("Mapping[str, object]", raw["pinned"]),
             options=cast("Mapping[str, object]", raw["options"]),
+            base=cast("str", raw["base"]),
             run=cast("str", raw["run"]),
             created=cast("str", raw["created"]),
         )
@@ -113,6 +117,7 @@ def agree(old: About, new: About, *, add: bool, new_processor: bool) -> About:
         fingerprint=new.fingerprint,
         importable=new.importable,
         options=new.options,
+        base=new.base or old.base,
     )
 
 
@@ -149,6 +154,8 @@ def _place(root: Root) -> tuple[bytes, tuple[bytes, ...] | None, str | None]:
 
 def _free_label(label: bytes, taken: list[Root]) -> bytes:
     used = {root.label for root in taken}
+    if label not in used:
+        return label
     plain = label.rsplit(b"~", 1)[0] if label.rpartition(b"~")[2].isdigit() else label
     numbered = (plain if n == 1 else b"%s~%d" % (plain, n) for n in itertools.count(1))
     return next(each for each in numbered if each not in used)

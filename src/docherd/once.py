@@ -9,7 +9,8 @@ from pathlib import Path
 
 from docherd.exceptions import EnvironmentFault
 from docherd.model import Grant, Outcome, Spooled, Status, Task, document_id, printable
-from docherd.pool import Pool, Setup
+from docherd.pool import Pool
+from docherd.setup import Setup
 
 SLICE = 1 << 20
 

@@ -19,19 +19,17 @@ import os
 import secrets
 import selectors
 import signal
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from docherd import host
+from docherd import host, replies
 from docherd.child import FAREWELL, Child, Sentinel
 from docherd.exceptions import EnvironmentFault, ProcessorError
-from docherd.model import Busy, Grant, Outcome, Reason, Spooled, Status, Task
-from docherd.processors import Processor
-from docherd.worker import Json, clean, frame, task_to_wire
+from docherd.model import Busy, Grant, Outcome, Reason, Status
+from docherd.setup import Setup
+from docherd.wire import Json, frame, task_to_wire
 
 #: seconds a worker may take to load its processor, and failures in a row before the run stops
 START_LIMIT, START_TRIES = 60.0, 3
@@ -50,22 +48,6 @@ SUSPENDED = 5.0
 PATIENCE, UNKILLABLE = 1.0, 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What every worker of a pool gets: the same for its whole life."""
-
-    processor: Processor
-    #: workers at work at the same time
-    size: int
-    max_output: int
-    max_input: int
-    passwords: tuple[str, ...] = ()
-    #: added to the priority of each worker, 0 to 19
-    nice: int = 0
-    #: warm workers beyond those, that hide the start-up
-    spares: int = 1
-
-
 class Pool:
     """The workers of one run."""
 
@@ -78,7 +60,7 @@ class Pool:
         self._folder = folder
         self._epoch = epoch
         self._token = secrets.token_hex(8)
-        self._environment = self._make_environment()
+        self._environment = setup.environment()
         self._children: dict[int, Child] = {}
         self._numbers = 0
         self._failed_starts = 0
@@ -224,12 +206,6 @@ class Pool:
 
     # ── starting ─────────────────────────────────────────────────────────────────────────────
 
-    def _make_environment(self) -> dict[str, str]:
-        """The user's environment, and as many threads a worker as there are cores for it."""
-        threads = str(max(1, host.cores() // self._setup.size))
-        ours = dict.fromkeys(host.THREAD_VARIABLES, threads) | {"MALLOC_ARENA_MAX": "2"}
-        return ours | dict(os.environ)
-
     def _spawn(self) -> None:
         self._numbers += 1
         mark = {host.MARK: f"{self._token}.{self._numbers}"}
@@ -237,25 +213,7 @@ class Pool:
         self._children[child.number] = child
         self._selector.register(child.output, selectors.EVENT_READ, child.number)
         self._selector.register(child.sock, selectors.EVENT_READ, child.number)
-        self._send(child, self._init())
-
-    def _init(self) -> bytes:
-        setup = self._setup
-        here = os.getcwd()  # noqa: PTH109
-        path = [entry or here for entry in sys.path]
-        if setup.processor.importable and not setup.processor.builtin:
-            path.append(here)  # last: what lies there never shadows a library
-        return frame(
-            {
-                "sys_path": cast("Json", path),
-                "processor": setup.processor.name,
-                "passwords": list(setup.passwords),
-                "nice": setup.nice,
-                "max_output": setup.max_output,
-                "max_input": setup.max_input,
-            },
-            setup.processor.payload,
-        )
+        self._send(child, self._setup.message())
 
     def _idle_for(self, grant: Grant) -> Child | None:
         if self.busy >= self._setup.size:
@@ -264,7 +222,8 @@ class Pool:
         if not grant.fresh:  # used ones first: a fresh one is what a retry will want
             return max(idle, key=lambda child: child.served, default=None)
         fresh = next((child for child in idle if not child.served), None)
-        if fresh is None and idle and not any(c.starting for c in self._children.values()):
+        starting = sum(child.starting for child in self._children.values())
+        if fresh is None and idle and starting < self._setup.size:
             idle[0].hang_up()
             self._spawn()
         return fresh
@@ -320,67 +279,11 @@ class Pool:
         child.kill((Reason.ERROR, why))  # it loaded before: the machine has changed, not the name
 
     def _take_replies(self, child: Child, message: dict[str, Json], body: bytes) -> None:
-        if (grant := child.grant) is None:
-            raise ValueError("a reply to nothing")
-        child.memory = _natural(message["held"])
-        child.peak = max(_natural(message["peak"]), child.peak)
-        at = 0
-        for reply in cast("list[dict[str, Json]]", message["replies"]):
-            if reply["i"] != child.answered:  # ours to count, not the worker's
-                raise ValueError("a reply out of turn")
-            outcome = self._outcome(child, grant.tasks[child.answered], reply, body[at:])
-            at += len(outcome.lines) if isinstance(outcome.lines, bytes) else 0
-            child.answered += 1
-            child.served += 1
+        for outcome in replies.outcomes(child, message, body, self._setup.max_output):
             self._ended.append(outcome)
         self._failed_starts = 0
-        if child.answered == len(grant.tasks):
+        if child.grant is not None and child.answered == len(child.grant.tasks):
             self._release(child)
-
-    def _outcome(self, child: Child, task: Task, reply: dict[str, Json], body: bytes) -> Outcome:
-        """One reply as an Outcome; its lines are the beginning of the body, or in the spool."""
-        if "fault" in reply:
-            raise EnvironmentFault(
-                f"cannot write results: {reply['fault']}; free some space, then run it again"
-            )
-        seconds = _seconds(reply["seconds"], time.monotonic() - child.given)
-        kind = _text(reply["kind"], 64)
-        if reply["status"] == Status.DONE:
-            lines, length = self._lines(child, reply, body)
-            return Outcome(
-                task,
-                Status.DONE,
-                seconds=seconds,
-                peak=child.peak,
-                kind=kind,
-                records=_natural(reply["records"]),
-                length=length,
-                crc=_natural(reply["crc"]),
-                lines=lines,
-            )
-        reason = Reason(cast("str", reply["reason"]))
-        return Outcome(
-            task,
-            Status.SKIPPED if reason.skips else Status.FAILED,
-            reason,
-            seconds=seconds,
-            peak=child.peak,
-            kind=kind,
-            message=_text(reply["message"], 5000),
-            detail=None if reason.skips else _detail(child, _text(reply["detail"], 9000)),
-        )
-
-    def _lines(
-        self, child: Child, reply: dict[str, Json], body: bytes
-    ) -> tuple[bytes | Spooled, int]:
-        length = _natural(reply["length"])
-        if length > self._setup.max_output:
-            raise ValueError("more output than allowed")
-        if reply["spool"] is not None:
-            return child.spooled_range(_natural(reply["spool"]), length), length
-        if len(body) < length:
-            raise ValueError("a short body")
-        return body[:length], length
 
     def _release(self, child: Child) -> None:
         """The grant is answered: the worker is idle, or has served long enough."""
@@ -479,31 +382,16 @@ class Pool:
         for position in range(child.answered, len(grant.tasks)):
             task = grant.tasks[position]
             guilty = blamed and position == index
-            self._ended.append(
-                self._obituary(child, task) if guilty else Outcome(task, Status.PENDING)
-            )
+            self._ended.append(child.obituary(task) if guilty else Outcome(task, Status.PENDING))
         if not blamed and not child.dismissed:  # it died before it took the first: try elsewhere
             self._count_failed_start(child)
-
-    def _obituary(self, child: Child, task: Task) -> Outcome:
-        reason, message = _verdict(child)
-        since = max(child.given, child.slot.hand()[1])
-        return Outcome(
-            task,
-            Status.FAILED,
-            reason,
-            seconds=max(0.0, time.monotonic() - since),
-            peak=max(child.peak, child.memory),
-            message=message,
-            detail=_detail(child, None),
-        )
 
     def _count_failed_start(self, child: Child) -> None:
         self._failed_starts += 1
         if self._failed_starts >= START_TRIES:
             printed = child.printed()
             raise EnvironmentFault(
-                f"workers cannot start, {START_TRIES} in a row: {_verdict(child)[1]}"
+                f"workers cannot start, {START_TRIES} in a row: {child.cause()[1]}"
                 + (f"\n{printed}" if printed else "")
             )
 
@@ -515,49 +403,3 @@ class Pool:
                 pass  # it ended before, and was unregistered then
         child.close()
         del self._children[child.number]
-
-
-def _verdict(child: Child) -> tuple[Reason, str]:
-    """Why a worker with something in hand is dead."""
-    if child.verdict is not None:
-        return child.verdict
-    code = child.ended or 0
-    if code >= 0:
-        return Reason.EXIT, f"the process left with code {code} and without a result"
-    name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
-    outside = " from outside (the kernel's OOM killer, or somebody)" if code == -9 else ""
-    return Reason.CRASH, f"killed by {name}{outside}"
-
-
-def _detail(child: Child, trace: str | None) -> str | None:
-    """Traceback, page, and the tail of what was printed."""
-    page, printed = child.slot.hand()[3], child.printed()
-    parts = (
-        (trace or "").rstrip(),
-        f"at page {page}" if page >= 0 else "",
-        f"printed:\n{printed}" if printed else "",
-    )
-    return "\n".join(part for part in parts if part) or None
-
-
-def _natural(value: Json) -> int:
-    """A count or size from a worker: an integer that is not negative, or ValueError."""
-    if not isinstance(value, int) or not 0 <= value < 1 << 62:
-        raise ValueError("not a size")
-    return value
-
-
-def _seconds(value: Json, most: float) -> float:
-    """A time from a worker, no longer than the engine has waited, or ValueError."""
-    if not isinstance(value, int | float) or not value >= 0:  # not: <, for NaN
-        raise ValueError("not a time")
-    return min(value, most)
-
-
-def _text(value: Json, limit: int) -> str | None:
-    """Text from a worker, cut and made Unicode, or ValueError."""
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ValueError("not text")
-    return clean(value[:limit])

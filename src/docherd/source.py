@@ -176,9 +176,12 @@ def walk(index: int, root: Root, filters: Filters) -> Iterator[Found]:
         waiting.extend(reversed(below))
 
 
-def listed(index: int, names: Iterable[bytes]) -> Iterator[Found]:
-    """The files of a list: absolute paths, in the list's order, each once."""
-    here = os.getcwdb()  # noqa: PTH109 - bytes
+def listed(index: int, names: Iterable[bytes], base: bytes = b"") -> Iterator[Found]:
+    """The files of a list: absolute paths, in the list's order, each once.
+
+    ``base``: the folder that relative names are meant from; the working folder where not given.
+    """
+    here = base or os.getcwdb()  # noqa: PTH109 - bytes
     seen: set[bytes] = set()
     for name in names:
         path = os.path.normpath(os.path.join(here, name))  # noqa: PTH118

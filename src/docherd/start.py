@@ -26,9 +26,10 @@ from docherd.job import Job, filters_of
 from docherd.ledger import Ledger
 from docherd.log import Log
 from docherd.model import Found, printable
-from docherd.pool import Pool, Setup
+from docherd.pool import Pool
 from docherd.scheduler import Rules, Scheduler
 from docherd.segment import Committer, Segment
+from docherd.setup import Setup
 from docherd.window import Window
 
 
@@ -144,6 +145,7 @@ def _agree(job: Job, old: About | None, fingerprint: str) -> About:
         importable=job.processor.importable,
         pinned=job.options.pinned(),
         options=job.options.remembered(),
+        base="" if job.again or not job.files_from else str(Path.cwd()),
     )
     return agree(old, new, add=job.add, new_processor=job.retry) if old else new
 
@@ -164,7 +166,11 @@ def _walks(
     return [
         source.walk(index, root, filters)
         if root.label
-        else source.listed(index, _names(job, about, ledger.paths(index) if job.again else []))
+        else source.listed(
+            index,
+            _names(job, about, ledger.paths(index) if job.again else []),
+            os.fsencode(about.base),
+        )
         for index, root in enumerate(about.inputs)
     ]
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from docherd.model import Document, Reason
-from docherd.worker import HEADER, SOCKET, frame
+from docherd.wire import HEADER, SOCKET, frame
 
 MB = 1 << 20
 

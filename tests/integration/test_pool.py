@@ -15,8 +15,9 @@ import oracle
 from docherd import pool as pool_module
 from docherd.exceptions import EnvironmentFault, ProcessorError
 from docherd.model import Grant, Reason, Spooled, Status, Task
-from docherd.pool import Pool, Setup
+from docherd.pool import Pool
 from docherd.processors import describe
+from docherd.setup import Setup
 
 PLENTY = 2 * 10**9
 

@@ -8,7 +8,7 @@ import pytest
 from docherd import processors, testing
 from docherd.model import Document, Task
 from docherd.testing import FAULTS, by_name
-from docherd.worker import HEADER, SOCKET
+from docherd.wire import HEADER, SOCKET
 
 
 @pytest.fixture

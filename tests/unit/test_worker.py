@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from docherd import worker
+from docherd import encoding, wire, worker
+from docherd.encoding import Ended, Lines, SpoolFull, records_of
 from docherd.exceptions import CorruptError, EncryptedError, UnsupportedError
 from docherd.model import Reason, Status, Task
-from docherd.worker import Channel, Slot, _failure, _Lines, records_of
+from docherd.wire import Channel, Slot
+from docherd.worker import _failure
 
 TASK = Task(7, "abcdefghijklmnop", b"/docs/a.txt", "docs/a.txt", 3, "txt/2")
 HEAD = {"document": "abcdefghijklmnop", "path": "docs/a.txt"}
@@ -25,7 +27,7 @@ HEAD = {"document": "abcdefghijklmnop", "path": "docs/a.txt"}
 
 def encoded(result, limit=1 << 20):
     """The lines of a processor's result, and the reply that goes with them."""
-    lines = _Lines(TASK, limit, 0)
+    lines = Lines(TASK, limit, 0)
     for record in records_of(result):
         lines.add(record)
     return lines.finish()
@@ -36,13 +38,13 @@ def written(result):
     _, lines = encoded(result)
     found = [json.loads(line) for line in lines.splitlines()]
     for ordinal, record in enumerate(found):
-        assert {key: record.pop(key) for key in worker.OWN_KEYS} == HEAD | {"ordinal": ordinal}
+        assert {key: record.pop(key) for key in encoding.OWN_KEYS} == HEAD | {"ordinal": ordinal}
     return found
 
 
 def said_of(result):
     """(reason, message) of a result that is refused."""
-    with pytest.raises(worker._Ended) as caught:
+    with pytest.raises(Ended) as caught:
         encoded(result)
     failure = _failure(caught.value)
     return failure["reason"], failure["message"]
@@ -124,7 +126,7 @@ json_like = some.recursive(
     lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(), inner, max_size=4),
     max_leaves=12,
 )
-names = some.text().filter(lambda name: name not in worker.OWN_KEYS and "record_" not in name)
+names = some.text().filter(lambda name: name not in encoding.OWN_KEYS and "record_" not in name)
 
 
 @given(some.lists(some.dictionaries(names, json_like, max_size=5), max_size=4))
@@ -156,7 +158,7 @@ def test_text_is_written_as_it_is():
 
 def test_a_generator_is_encoded_as_it_yields():
     """A generator that raises after its first Record has been encoded that far, and no further."""
-    lines = _Lines(TASK, 1000, 0)
+    lines = Lines(TASK, 1000, 0)
 
     def pages():
         yield "one"
@@ -265,7 +267,7 @@ def test_the_limit_counts_the_bytes_of_all_lines():
     """Exactly --max-output is allowed, one byte more is not."""
     _, lines = encoded(["äöü", "xyz"])
     assert encoded(["äöü", "xyz"], limit=len(lines))[1] == lines
-    with pytest.raises(worker._Ended) as caught:
+    with pytest.raises(Ended) as caught:
         encoded(["äöü", "xyz"], limit=len(lines) - 1)
     assert caught.value.reason is Reason.OUTPUT_TOO_LARGE
 
@@ -273,7 +275,7 @@ def test_the_limit_counts_the_bytes_of_all_lines():
 @pytest.fixture
 def spool(monkeypatch):
     with tempfile.TemporaryFile() as file:
-        monkeypatch.setattr(worker, "SPOOL", file.fileno())
+        monkeypatch.setattr(encoding, "SPOOL", file.fileno())
         yield file
 
 
@@ -281,7 +283,7 @@ def test_a_large_result_goes_to_the_spool(spool):
     """Above 1 MB the lines lie in the spool, after what was there, with their length and CRC."""
     spool.write(b"before")
     spool.flush()
-    lines = _Lines(TASK, 1 << 30, 6)
+    lines = Lines(TASK, 1 << 30, 6)
     for _ in range(5):
         lines.add({"text": "x" * 400_000})
     reply, inline = lines.finish()
@@ -296,8 +298,8 @@ def test_a_large_result_goes_to_the_spool(spool):
 def test_a_full_disk_is_not_the_documents_fault(monkeypatch):
     """A spool that cannot be written is told to the engine as a fault, not as a failure."""
     with open("/dev/full", "wb") as full:
-        monkeypatch.setattr(worker, "SPOOL", full.fileno())
-        with pytest.raises(worker._Full) as caught:
+        monkeypatch.setattr(encoding, "SPOOL", full.fileno())
+        with pytest.raises(SpoolFull) as caught:
             encoded("x" * 2_000_000, limit=1 << 30)
     assert _failure(caught.value) == {"fault": "No space left on device"}
 
@@ -487,5 +489,5 @@ def test_a_task_travels_without_its_row():
     task = dataclasses.replace(
         TASK, file=b"/docs/\xff.txt", attempt=1, previous_reason=Reason.MEMORY
     )
-    sent = json.loads(json.dumps(worker.task_to_wire(task)))
-    assert worker.task_from_wire(sent) == dataclasses.replace(task, document=0, stratum="")
+    sent = json.loads(json.dumps(wire.task_to_wire(task)))
+    assert wire.task_from_wire(sent) == dataclasses.replace(task, document=0, stratum="")

@@ -1,0 +1,218 @@
+"""What a processor returned, as JSON lines; in the worker.
+
+    None ─► no Record      mapping, dataclass, pydantic model, msgspec struct, str ─► one
+    iterable of those ─► many, taken one by one
+
+Each line begins with `document`, `path` and `ordinal`. Anything that is not JSON-like ends the
+attempt with the path to the first such value; nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+
+from docherd.model import Reason, Status, Task
+from docherd.wire import INLINE, SPOOL
+
+#: the keys that docherd puts first in every Record
+OWN_KEYS = ("document", "path", "ordinal")
+
+
+class Ended(Exception):
+    """Ends an attempt with a reason of ours, not an error of the user's."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def records_of(result: object) -> Iterator[dict[str, object]]:
+    """The Records in what a processor returned.
+
+    None: no Record. A mapping, dataclass, pydantic model or msgspec struct: one. A string:
+    ``{"text": ...}``. An iterable of those: many, taken one by one.
+    """
+    if result is None:
+        return
+    single = _record(result)
+    if single is not None:
+        yield single
+        return
+    if isinstance(result, bytes | bytearray | memoryview) or not isinstance(result, Iterable):
+        raise Ended(Reason.RESULT_INVALID, f"$ is {name_of_type(result)}: return a dict or a str")
+    for ordinal, each in enumerate(result):
+        if (record := _record(each)) is None:
+            raise Ended(Reason.RESULT_INVALID, f"$[{ordinal}] is {name_of_type(each)}: yield dicts")
+        yield record
+
+
+def _record(value: object) -> dict[str, object] | None:
+    if isinstance(value, str):
+        return {"text": value}
+    if isinstance(value, dict):
+        return value
+    try:
+        plain = _plain(value)
+    except TypeError:
+        return None
+    except RecursionError:
+        raise Ended(
+            Reason.RESULT_INVALID, f"$ is {name_of_type(value)} that holds itself"
+        ) from None
+    return plain if isinstance(plain, dict) else None
+
+
+def _plain(value: object) -> object:
+    """For json, of a value it does not know: models and structs as mappings, else TypeError."""
+    kind = type(value)
+    if hasattr(kind, "__dataclass_fields__"):
+        import dataclasses
+
+        return dataclasses.asdict(value)  # type: ignore[call-overload]
+    if hasattr(kind, "model_dump"):  # pydantic
+        return value.model_dump(mode="json")  # type: ignore[attr-defined]
+    if hasattr(kind, "__struct_fields__"):  # msgspec
+        return {name: getattr(value, name) for name in kind.__struct_fields__}
+    if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):
+        return {key: value[key] for key in value.keys()}  # type: ignore[attr-defined,index]  # noqa: SIM118
+    raise TypeError(f"{name_of_type(value)} is not JSON-like")
+
+
+class Lines:
+    """The Records of one Document as JSON lines, in memory while small, else in the spool."""
+
+    def __init__(self, task: Task, limit: int, spool: int) -> None:
+        head = json.dumps({"document": task.id, "path": task.path}, ensure_ascii=False)
+        self._head = head[:-1] + ', "ordinal": '
+        self._limit = limit
+        self._buffer = bytearray()
+        self._start = self.spool = spool
+        self._length = self._records = self._crc = 0
+
+    def add(self, record: dict[str, object]) -> None:
+        """One more Record. Raises Ended where it is not JSON-like, or there is too much."""
+        body = self._encode(record)
+        head = f"{self._head}{self._records}{', ' if len(body) > 2 else ''}".encode()
+        self._records += 1
+        self._length += len(head) + len(body)  # the body's brace is not written, a newline is
+        if self._length > self._limit:
+            raise Ended(Reason.OUTPUT_TOO_LARGE, f"Records over --max-output {self._limit:,} bytes")
+        for piece in (head, memoryview(body)[1:], b"\n"):
+            self._put(piece)
+
+    def finish(self) -> tuple[dict[str, object], bytes]:
+        """The reply, and the lines where they are not in the spool."""
+        spooled = self.spool > self._start
+        if spooled:
+            self._flush()
+        else:
+            self._crc = zlib.crc32(self._buffer)
+        reply: dict[str, object] = {
+            "status": Status.DONE,
+            "records": self._records,
+            "length": self._length,
+            "crc": self._crc,
+            "spool": self._start if spooled else None,
+        }
+        return reply, b"" if spooled else bytes(self._buffer)
+
+    def _encode(self, record: dict[str, object]) -> bytes:
+        try:
+            return _encoder.encode(_renamed(record)).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _invalid(record, error) from None
+
+    def _put(self, piece: bytes | memoryview) -> None:
+        if len(piece) > INLINE:  # a large text is not copied once more
+            self._flush()
+            self._write(memoryview(piece))
+            return
+        self._buffer += piece
+        if len(self._buffer) > INLINE:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._write(memoryview(bytes(self._buffer)))
+        self._buffer.clear()
+
+    def _write(self, view: memoryview) -> None:
+        self._crc = zlib.crc32(view, self._crc)
+        while view:
+            try:
+                written = os.pwrite(SPOOL, view, self.spool)
+            except OSError as error:  # the disk's fault, not the Document's
+                raise SpoolFull(error.strerror) from None
+            view, self.spool = view[written:], self.spool + written
+
+
+def _renamed(record: dict[str, object]) -> dict[str, object]:
+    """A processor's own `path` becomes `record_path`; nothing is lost, whatever it is called."""
+    if not any(key in record for key in OWN_KEYS):
+        return record
+    names = set(record)
+    return {_free(key, names) if key in OWN_KEYS else key: record[key] for key in record}
+
+
+def _free(key: str, names: set[str]) -> str:
+    while key in names:
+        key = f"record_{key}"
+    names.add(key)
+    return key
+
+
+class SpoolFull(Exception):
+    """The spool cannot be written: the run must stop, the Document stays pending."""
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain)
+
+
+def _invalid(record: dict[str, object], error: Exception) -> Ended:
+    """result_invalid, with the path to the first value that is not JSON-like."""
+    try:
+        where = _first_bad(record, "$", 0)
+    except Exception:  # something in it cannot even be looked at
+        where = None
+    return Ended(Reason.RESULT_INVALID, where or f"$: {error}")
+
+
+def _first_bad(value: object, path: str, depth: int) -> str | None:
+    if depth > 100:
+        return f"{path[:200]}… is nested more than 100 deep, or holds itself"
+    children: Iterable[tuple[str, object]]
+    if isinstance(value, dict):
+        bad = next((k for k in value if not isinstance(k, str | int | float | bool | None)), None)
+        if bad is not None:
+            return f"{path} has a key that is {name_of_type(bad)}; keys are strings"
+        children = ((f"{path}.{key}", each) for key, each in value.items())
+    elif isinstance(value, list | tuple):
+        children = ((f"{path}[{i}]", each) for i, each in enumerate(value))
+    else:
+        try:
+            plain = _plain(value)
+        except Exception:
+            return _bad_leaf(value, path)
+        return _first_bad(plain, path, depth + 1)
+    return next((found for p, each in children if (found := _first_bad(each, p, depth + 1))), None)
+
+
+def _bad_leaf(value: object, path: str) -> str | None:
+    try:
+        _encoder.encode(value).encode()
+    except UnicodeEncodeError:
+        return f"{path} is text with a lone surrogate, which is not Unicode"
+    except ValueError as error:
+        if type(value) is float:
+            return f"{path} is {value}, which JSON cannot hold"
+        return f"{path} is {name_of_type(value)}, which JSON cannot hold: {error}"
+    except (TypeError, RecursionError):
+        return f"{path} is {name_of_type(value)}, which is not JSON-like"
+    return None
+
+
+def name_of_type(value: object) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"

@@ -1,0 +1,52 @@
+"""What every worker of a pool gets: the same for its whole life."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import cast
+
+from docherd import host
+from docherd.processors import Processor
+from docherd.wire import Json, frame
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How the workers of a pool are to be."""
+
+    processor: Processor
+    #: workers at work at the same time
+    size: int
+    max_output: int
+    max_input: int
+    passwords: tuple[str, ...] = ()
+    #: added to the priority of each worker, 0 to 19
+    nice: int = 0
+    #: warm workers beyond those, that hide the start-up
+    spares: int = 1
+
+    def environment(self) -> dict[str, str]:
+        """The user's environment, and as many threads a worker as there are cores for it."""
+        threads = str(max(1, host.cores() // self.size))
+        ours = dict.fromkeys(host.THREAD_VARIABLES, threads) | {"MALLOC_ARENA_MAX": "2"}
+        return ours | dict(os.environ)
+
+    def message(self) -> bytes:
+        """The first frame to a worker: where to import from, what to load, and its limits."""
+        here = os.getcwd()  # noqa: PTH109
+        path = [entry or here for entry in sys.path]
+        if self.processor.importable and not self.processor.builtin:
+            path.append(here)  # last: what lies there never shadows a library
+        return frame(
+            {
+                "sys_path": cast("Json", path),
+                "processor": self.processor.name,
+                "passwords": list(self.passwords),
+                "nice": self.nice,
+                "max_output": self.max_output,
+                "max_input": self.max_input,
+            },
+            self.processor.payload,
+        )

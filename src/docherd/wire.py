@@ -1,0 +1,135 @@
+"""The wire between a worker and its parent, both sides: frames, the slot, tasks.
+
+A frame is a header (two lengths), a JSON index and a body. The parent never unpickles, never
+trusts a length, and takes from the slot only an index into the batch that it sent itself.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import time
+from typing import TypeAlias, cast
+
+from docherd.model import Reason, Task
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+SOCKET, SLOT, SPOOL = 3, 4, 5
+HEADER = struct.Struct("<II")
+#: most bytes of one frame's index and body; a header that promises more is a broken protocol
+INDEX_LIMIT, BODY_LIMIT = 16 << 20, 4 << 20
+#: a result above this goes through the spool file, and a batch's replies are sent on reaching it
+INLINE = 1 << 20
+#: Documents that may travel together
+BATCH_LIMIT = 512
+
+
+def frame(index: Json, body: bytes = b"") -> bytes:
+    """A message: header, index as JSON, body."""
+    text = json.dumps(index, separators=(",", ":")).encode()
+    return HEADER.pack(len(text), len(body)) + text + body
+
+
+class Slot:
+    """What a worker is on, in memory that outlives it: a file mapped by both sides.
+
+    The first page is the worker's: index into the batch (-1: nothing in hand), since when and
+    last heartbeat (monotonic seconds), page. The rest is the engine's: its epoch and the ledger
+    rows of the batch, so that the next start knows what was in hand when an engine died.
+    """
+
+    SIZE = 12288
+    _HAND = struct.Struct("<qddq")
+    _HELD = struct.Struct("<qq")
+    _HELD_AT = 4096
+
+    def __init__(self, fd: int) -> None:
+        self._map = mmap.mmap(fd, self.SIZE)
+
+    def take(self, index: int) -> None:
+        """The worker starts on Document ``index`` of its batch."""
+        now = time.monotonic()
+        self._HAND.pack_into(self._map, 0, index, now, now, -1)
+
+    def idle(self) -> None:
+        """The engine has every reply of a batch: the worker holds nothing."""
+        self._HAND.pack_into(self._map, 0, -1, 0.0, 0.0, -1)
+
+    def beat(self, page: int | None) -> None:
+        """Work goes on, at ``page``."""
+        struct.pack_into("<dq", self._map, 16, time.monotonic(), -1 if page is None else page)
+
+    def hand(self) -> tuple[int, float, float, int]:
+        """(index, since, last heartbeat, page); index and page are -1 where there is none."""
+        return cast("tuple[int, float, float, int]", self._HAND.unpack_from(self._map, 0))
+
+    def hold(self, epoch: int, documents: list[int]) -> None:
+        """The engine is about to send these ledger rows, at most 512."""
+        self._HELD.pack_into(self._map, self._HELD_AT, epoch, len(documents))
+        struct.pack_into(f"<{len(documents)}q", self._map, self._HELD_AT + 16, *documents)
+
+    def held(self) -> tuple[int, tuple[int, ...]]:
+        """(epoch, ledger rows); no rows where the file makes no sense."""
+        epoch, count = self._HELD.unpack_from(self._map, self._HELD_AT)
+        count = count if 0 <= count <= BATCH_LIMIT else 0
+        return epoch, struct.unpack_from(f"<{count}q", self._map, self._HELD_AT + 16)
+
+    def close(self) -> None:
+        self._map.close()
+
+
+class Channel:
+    """The worker's end of its socket, blocking."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._read = os.fdopen(fd, "rb", buffering=1 << 16, closefd=False)
+
+    def send(self, index: Json, body: bytes = b"") -> None:
+        view = memoryview(frame(index, body))
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def receive(self) -> tuple[dict[str, Json], bytes] | None:
+        """The next message, or None when the engine has gone."""
+        head = self._read.read(HEADER.size)
+        if len(head) < HEADER.size:
+            return None
+        index_length, body_length = HEADER.unpack(head)
+        index = json.loads(self._read.read(index_length))
+        return index, self._read.read(body_length)
+
+
+def task_to_wire(task: Task) -> dict[str, Json]:
+    """What a worker needs to know of a task."""
+    return {
+        "id": task.id,
+        "file": os.fsdecode(task.file),
+        "path": task.path,
+        "size": task.size,
+        "attempt": task.attempt,
+        "previous": task.previous_reason,
+    }
+
+
+def task_from_wire(raw: dict[str, Json]) -> Task:
+    """The inverse of task_to_wire; the ledger's row and stratum stay with the engine."""
+    previous = raw["previous"]
+    return Task(
+        document=0,
+        id=cast("str", raw["id"]),
+        file=os.fsencode(cast("str", raw["file"])),
+        path=cast("str", raw["path"]),
+        size=cast("int", raw["size"]),
+        stratum="",
+        attempt=cast("int", raw["attempt"]),
+        previous_reason=Reason(cast("str", previous)) if previous else None,
+    )
+
+
+def clean(text: str) -> str:
+    """``text`` with what is not Unicode replaced, so that it can be stored and sent."""
+    return text.encode("utf-8", "replace").decode("utf-8")
