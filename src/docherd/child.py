@@ -82,7 +82,9 @@ class Child:
         self.sock, theirs = socket.socketpair()
         self.output, output = os.pipe()
         slot = os.open(self._slot_file, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.ftruncate(slot, Slot.SIZE)
+        # Written, not truncated to size: on a full disk that is an error here, and not a SIGBUS
+        # at the first touch of the mapping.
+        os.write(slot, bytes(Slot.SIZE))
         self.slot = Slot(slot)
         self.slot.idle()
         self.spool = _nameless(folder / f"spool-{self.number:06d}")

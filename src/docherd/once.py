@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docherd.exceptions import EnvironmentFault
-from docherd.model import Grant, Outcome, Spooled, Status, Task, document_id, printable
+from docherd.model import Grant, Outcome, Spooled, Status, Task, document_id, printable, text_of
 from docherd.pool import Pool
 from docherd.setup import Setup
 
@@ -26,7 +26,7 @@ def attempt(file: Path, setup: Setup, timeout: float, memory: int) -> Iterator[O
         size = os.stat(path).st_size  # noqa: PTH116 - bytes
     except OSError as error:
         raise EnvironmentFault(f"{printable(str(file))}: {error.strerror}") from None
-    task = Task(0, document_id(b"", path[1:]), path, os.fsdecode(path), size, "")
+    task = Task(0, document_id(b"", path[1:]), path, text_of(path), size, "")
     with tempfile.TemporaryDirectory(prefix="docherd-") as folder:
         pool = Pool(setup, Path(folder))
         try:

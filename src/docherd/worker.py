@@ -14,10 +14,12 @@ This module and what it imports load in every worker, so they load little.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from docherd import host
 from docherd.encoding import Ended, Lines, SpoolFull, name_of_type, records_of
@@ -130,14 +132,13 @@ class _Server:
         document = Document(task, self._loaded.detect, self._slot.beat)
         start = time.perf_counter()
         try:
-            before = _look(task)
-            if self._loaded.builtin:
-                _refuse_hopeless(task, self._max_input)
-            writer = Lines(task, self._max_output, self._spool)
-            for record in records_of(self._loaded.call(document)):
-                writer.add(record)
-            if _look(task) != before:
-                raise Ended(Reason.INPUT_CHANGED, "the file changed while it was read")
+            with _Input(task.file) as file:
+                if self._loaded.builtin:
+                    _refuse_hopeless(task, self._max_input)
+                writer = Lines(task, self._max_output, self._spool)
+                for record in records_of(self._loaded.call(document)):
+                    writer.add(record)
+                file.refuse_change()
             reply, encoded = writer.finish()
             self._spool = writer.spool
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the Document's too
@@ -150,18 +151,43 @@ class _Server:
 # ── the input ────────────────────────────────────────────────────────────────────────────────
 
 
-def _look(task: Task) -> tuple[int, int, int]:
-    """(size, mtime_ns, inode) of the input through an open that never blocks or follows a link."""
-    try:
-        fd = os.open(task.file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise Ended(Reason.INPUT_MISSING, "the file is not there any more") from None
-    except OSError as error:
-        raise Ended(Reason.INPUT_UNREADABLE, f"cannot be read: {error.strerror}") from None
-    try:
-        found = os.fstat(fd)
-    finally:
-        os.close(fd)
+class _Input:
+    """The file while it is processed, held open without ever blocking on it or following a link."""
+
+    def __init__(self, path: bytes) -> None:
+        self._path = path
+
+    def __enter__(self) -> Self:
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            self._fd = os.open(self._path, flags)
+        except FileNotFoundError:
+            raise Ended(Reason.INPUT_MISSING, "the file is not there any more") from None
+        except OSError as error:
+            link = error.errno == errno.ELOOP
+            reason = Reason.SYMLINK if link else Reason.INPUT_UNREADABLE
+            raise Ended(reason, f"cannot be read: {error.strerror}") from None
+        self._before = os.fstat(self._fd)
+        if not stat.S_ISREG(self._before.st_mode):
+            os.close(self._fd)
+            raise Ended(Reason.SPECIAL, "it is no file any more")
+        return self
+
+    def refuse_change(self) -> None:
+        """Raise Ended where the file is another now; one that was removed has been read whole."""
+        now = [os.fstat(self._fd)]
+        try:
+            now.append(os.stat(self._path, follow_symlinks=False))  # noqa: PTH116 - bytes
+        except FileNotFoundError:
+            pass
+        if any(_identity(each) != _identity(self._before) for each in now):
+            raise Ended(Reason.INPUT_CHANGED, "the file changed while it was read")
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 

@@ -157,10 +157,13 @@ def test_a_list_is_read_again_from_anywhere(own):
     """`resume` of a list with relative names finds them, wherever it is called."""
     (own.folder / "list").write_text("in/a.txt\nin/z.txt\n")
     command = ["run", "-o", "out", "-p", "own.py:own", "-q", "--files-from", "list"]
-    assert oracle.docherd(*command, "--limit", "1", cwd=own.folder).code == 0
+    assert oracle.docherd(*command, cwd=own.folder).code == 0
+    (own.folder / "in" / "a.txt").write_text("changed\n")
     ended = oracle.docherd("resume", own.out, "-q", cwd="/")
     assert ended.code == 0, ended.err
     oracle.check(own.out, failed={}, total=2)
+    texts = {str(row["text"]) for row in oracle.records(own.out)}
+    assert texts == {"changed\n", "this is z.txt\n"}
 
 
 def test_a_pipe_that_was_cut_short_cannot_be_resumed(own):

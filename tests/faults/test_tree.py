@@ -92,17 +92,14 @@ def own(path):
 """
 
 
-@pytest.mark.xfail(strict=False, reason="worker._look takes a FIFO for the document")
 def test_a_file_that_became_a_trap_is_not_opened(tmp_path):
     """N03: a FIFO or a link put in a file's place after the walk costs that document only."""
     (tmp_path / "in").mkdir()
     for name in ("a.txt", "b.txt", "c.txt"):
         (tmp_path / "in" / name).write_text(HELLO)
     ended = run(tmp_path, SWAP, "-w", "1", "--timeout", "3")
-    assert ended.code == 1
-    found = oracle.failures(tmp_path / "out")
-    assert set(found) == {"in/b.txt", "in/c.txt"}
-    assert set(found.values()) <= {"input_changed", "input_unreadable"}
+    assert ended.code == 0, ended.err
+    assert reasons(tmp_path / "out") == {"in/b.txt": "special", "in/c.txt": "symlink"}
     assert b"root:" not in (tmp_path / "out" / "data" / "part-000001.jsonl").read_bytes()
 
 
@@ -135,7 +132,6 @@ def test_a_file_that_vanishes_before_its_turn_is_missing(tmp_path):
     assert paths(tmp_path / "out") == ["in/a.txt", "in/c.txt"]
 
 
-@pytest.mark.xfail(strict=False, reason="worker._attempt looks again after the call")
 def test_a_file_that_vanishes_while_it_is_read_is_done(tmp_path):
     """N04: what is unlinked while a processor reads it has been read whole."""
     (tmp_path / "in").mkdir()
@@ -249,7 +245,6 @@ def rows_of(rows: list[dict[str, object]], path: str) -> dict[str, object]:
     return next(row for row in rows if row["path"] == path)
 
 
-@pytest.mark.xfail(strict=False, reason="once.attempt gives the path as os.fsdecode, not text_of")
 def test_try_takes_every_name_too(tmp_path):
     """N10: `docherd try` shows the Records of a file whose name is not UTF-8."""
     name = os.fsencode(tmp_path) + b"/bad\xff.txt"

@@ -15,6 +15,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -221,8 +222,10 @@ def fingerprint_of(processor: object) -> str:
 
 
 def _pieces(thing: object, depth: int) -> list[str]:  # noqa: PLR0911 - one per kind of thing
-    if depth > 5 or thing is None or isinstance(thing, str | int | float | bool):
+    if thing is None or isinstance(thing, str | int | float | bool):
         return [repr(thing)]
+    if depth > 5:  # deep, or a function that holds itself: never an address
+        return [_plain(thing)]
     if isinstance(thing, list | tuple):
         return [piece for each in thing for piece in _pieces(each, depth + 1)]
     if isinstance(thing, dict):
@@ -240,6 +243,13 @@ def _pieces(thing: object, depth: int) -> list[str]:  # noqa: PLR0911 - one per 
         parts = (thing.func, thing.args, thing.keywords)  # type: ignore[attr-defined]
         return _pieces(parts, depth + 1)
     return [_source(type(thing)), *_pieces(getattr(thing, "__dict__", None), depth + 1)]
+
+
+def _plain(thing: object) -> str:
+    try:
+        return json.dumps(thing, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return _name_of(thing)
 
 
 def _source(thing: object) -> str:
