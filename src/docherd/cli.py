@@ -50,6 +50,8 @@ def execute(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
+        from docherd.stop import die_of
+
         die_of(signal.SIGINT)
     except Exception as error:
         return _bug(error)
@@ -58,13 +60,6 @@ def execute(arguments: Sequence[str]) -> int:
 
 def _lines(message: str) -> str:
     return "\n".join(map(printable, message.splitlines()))
-
-
-def die_of(number: int) -> None:
-    """End as a process that the signal killed, so that shells and make see it."""
-    sys.stdout.flush()
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
 
 
 def _bug(error: Exception) -> int:

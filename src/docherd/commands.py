@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from docherd import advice, engine, once, progress, records, report, source, units, wording
+from docherd import advice, engine, once, progress, queries, source, units, wording
 from docherd.config import Options, flags, read_file
 from docherd.dryrun import dry_run
 from docherd.exceptions import DocherdError, EnvironmentFault, UsageError
@@ -20,10 +18,9 @@ from docherd.folder import Folder
 from docherd.identity import About
 from docherd.job import Job, Summary, limits
 from docherd.model import Outcome, Reason, Root, Status, printable
-from docherd.processors import BUILTIN, describe
-from docherd.remembered import Entry, Failure
+from docherd.processors import describe
 from docherd.setup import Setup
-from docherd.stop import Stop, signals
+from docherd.stop import Stop, die_of, signals
 from docherd.view import View
 
 
@@ -34,12 +31,12 @@ def execute(given: Namespace) -> int:
         "resume": resume,
         "retry": retry,
         "try": try_,
-        "status": status,
-        "failures": failures,
-        "show": show,
-        "cat": cat,
-        "report": report_,
-        "processors": processors,
+        "status": queries.status,
+        "failures": queries.failures,
+        "show": queries.show,
+        "cat": queries.cat,
+        "report": queries.report_,
+        "processors": queries.processors,
     }[given.command]
     return command(given)
 
@@ -162,17 +159,15 @@ def _carry_out(job: Job, given: Namespace) -> int:
             summary = engine.run(job, display, stop)
     except DocherdError as error:
         if kind == "json":
-            _print_json({"event": "exit", "code": error.exit_code, "stopped": str(error)})
+            queries.print_json({"event": "exit", "code": error.exit_code, "stopped": str(error)})
         raise
     if kind == "json":
-        _print_json({"event": "exit", "code": _code(summary, stop), **_ending(summary)})
+        queries.print_json({"event": "exit", "code": _code(summary, stop), **_ending(summary)})
     elif not given.quiet:
         if kind == "none":  # no display has said it
             print(wording.verdict(summary.state, summary.counts, summary.seconds))
         _say_ending(summary)
     if stop.signal is not None:
-        from docherd.cli import die_of
-
         die_of(stop.signal)
     return summary.exit_code
 
@@ -196,9 +191,8 @@ def _say_ending(summary: Summary) -> None:
     out = summary.out
     if summary.stopped:
         print(f"stopped: {printable(summary.stopped)}")
-    already = summary.counts.discovered - summary.counts.pending - summary.finished
-    if already > 0 and summary.state == "finished":
-        print(f"{units.count(already)} needed no processing this time")
+    if summary.unchanged:
+        print(f"{units.count(summary.unchanged)} had been finished before and have not changed")
     print(f"\nresults   {printable(str(out / 'data'))}")
     print(f"report    {printable(str(out / 'report.html'))}")
     if summary.counts.done:
@@ -234,17 +228,9 @@ def try_(given: Namespace) -> int:
     )
     outcome = cast("Outcome", next(attempt))
     for piece in attempt:
-        _print_records(cast("bytes", piece), raw=given.json or not sys.stdout.isatty())
+        queries.print_records(cast("bytes", piece), raw=given.json or not sys.stdout.isatty())
     _say_outcome(outcome)
     return 0 if outcome.status is not Status.FAILED else 1
-
-
-def _print_records(lines: bytes, *, raw: bool) -> None:
-    if raw:
-        sys.stdout.buffer.write(lines)
-        return
-    for line in lines.splitlines():
-        print(_lines(json.dumps(json.loads(line), ensure_ascii=False, indent=2)))
 
 
 def _say_outcome(outcome: Outcome) -> None:
@@ -256,160 +242,4 @@ def _say_outcome(outcome: Outcome) -> None:
         file=sys.stderr,
     )
     if outcome.detail:
-        print(_lines(outcome.detail), file=sys.stderr)
-
-
-def _lines(text: str) -> str:
-    return "\n".join(map(printable, text.splitlines()))
-
-
-# ── reading a run ────────────────────────────────────────────────────────────────────────────
-
-
-def status(given: Namespace) -> int:
-    """`docherd status OUT`"""
-    folder = Path(given.out)
-    with View.open(folder) as view:
-        running = _is_held(folder)
-        shown = _last_status(folder)
-        state = "running" if running else "finished" if view.state == "finished" else "interrupted"
-        counts, reasons = view.counts(), view.reasons()
-        starts = view.starts()
-    shown |= {
-        "state": state,
-        "counts": counts.as_json(),
-        "reasons": {str(reason): number for reason, number in reasons.items()},
-    }
-    if not running:
-        shown |= {"eta": None, "workers": [], "seconds": sum(start.seconds for start in starts)}
-    if given.json:
-        _print_json(shown)
-        return 0
-    print(wording.verdict(state, counts, cast("float", shown["seconds"])))
-    if (eta := cast("dict[str, float] | None", shown["eta"])) and running:
-        print(f"ETA {units.estimate(eta['seconds'], eta['low'], eta['high'])}")
-    for reason, number in reasons.items():
-        print(f"  {units.count(number):>10}  {reason}: {wording.MEANING[reason]}")
-    return 0
-
-
-def _is_held(folder: Path) -> bool:
-    """True while a process runs this folder's run."""
-    try:
-        fd = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
-
-
-def _last_status(folder: Path) -> dict[str, object]:
-    """status.json, or its shape where a run was killed before the first one."""
-    try:
-        return cast("dict[str, object]", json.loads((folder / "status.json").read_bytes()))
-    except (OSError, ValueError):
-        return {"run": "", "seconds": 0.0, "eta": None, "memory": {"budget": 0, "peak": 0}}
-
-
-def failures(given: Namespace) -> int:
-    """`docherd failures OUT [--reason REASON] [--all]`"""
-    reason = Reason(given.reason) if given.reason else None
-    with View.open(Path(given.out)) as view:
-        for failure in view.failures(reason, given.all):
-            if given.json:
-                _print_json(failure.as_json())
-            else:
-                _print_failure(failure)
-    return 0
-
-
-def _print_failure(failure: Failure) -> None:
-    print(f"{failure.reason}  {printable(failure.path)}")
-    if failure.message:
-        print(f"    {printable(failure.message)}")
-    if failure.status is Status.FAILED:
-        print(f"    {failure.reproduce}")
-
-
-def show(given: Namespace) -> int:
-    """`docherd show OUT DOC`"""
-    folder = Path(given.out)
-    with View.open(folder) as view:
-        entry = view.find(given.document)
-    if entry is None:
-        raise UsageError(
-            f"no document {printable(given.document)} in this run; give its id or its path as in"
-            " the Records"
-        )
-    lines = _records_of(folder, entry)
-    if given.json:
-        _print_json(_entry_as_json(entry) | {"records": [json.loads(line) for line in lines]})
-        return 0
-    _print_entry(entry)
-    for line in lines:
-        _print_records(line, raw=False)
-    return 0
-
-
-def _records_of(folder: Path, entry: Entry) -> Iterator[bytes]:
-    if entry.part is None or entry.offset is None or not entry.length:
-        return iter(())
-    return records.lines_at(folder, entry.part, entry.offset, entry.length)
-
-
-def _entry_as_json(entry: Entry) -> dict[str, object]:
-    return asdict(entry) | {"file": os.fsdecode(entry.file)}
-
-
-def _print_entry(entry: Entry) -> None:
-    print(f"document  {entry.document}\npath      {printable(entry.path)}")
-    print(f"file      {printable(os.fsdecode(entry.file))}")
-    print(f"size      {units.size(entry.size)}\nkind      {printable(entry.kind or 'unknown')}")
-    for each in entry.attempts:
-        reason = f": {each.reason}" if each.reason else ""
-        message = f": {printable(each.message)}" if each.message else ""
-        print(
-            f"attempt {each.attempt} {each.status}{reason}{message}"
-            f" ({units.duration(each.seconds)}, {units.size(each.peak)})"
-        )
-        if each.detail:
-            print("    " + _lines(each.detail).replace("\n", "\n    "))
-
-
-def cat(given: Namespace) -> int:
-    """`docherd cat OUT`"""
-    folder = Path(given.out)
-    View.open(folder).close()
-    for line in records.lines(folder):
-        sys.stdout.buffer.write(line)
-    return 0
-
-
-def report_(given: Namespace) -> int:
-    """`docherd report OUT`"""
-    as_json, as_html = report.write(Path(given.out))
-    if given.json:
-        sys.stdout.write(as_json.read_text(encoding="utf-8"))
-        return 0
-    print(f"{printable(str(as_html))}\n{printable(str(as_json))}")
-    return 0
-
-
-def processors(given: Namespace) -> int:
-    """`docherd processors`"""
-    if given.json:
-        _print_json([{"name": name, "what": what} for name, (_, _, what) in BUILTIN.items()])
-        return 0
-    for name, (_, _, what) in BUILTIN.items():
-        print(f"{name:<12}{what}")
-    print("\nyour own: file.py:name or package.module:name, a function or a class with __call__")
-    return 0
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=True, default=str))
+        print(queries.escaped_lines(outcome.detail), file=sys.stderr)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TextIO
 
 from docherd import source, units, wording
+from docherd.discovery import stratum_of
 from docherd.folder import Folder
 from docherd.job import Job, filters_of
-from docherd.ledger import stratum_of
 from docherd.model import Found
 from docherd.readonly import ReadOnly
 

@@ -27,10 +27,10 @@ from docherd.exceptions import (
 )
 from docherd.folder import write_atomically
 from docherd.job import Job, Summary, limits
-from docherd.ledger import Progress as Note
 from docherd.model import Counts, Outcome, Snapshot, Status, text_of
 from docherd.pace import Pace
 from docherd.pool import Pool
+from docherd.rows import Note
 from docherd.scheduler import Rules, Verdict
 from docherd.start import Rooms, open_run
 from docherd.stop import Level, Stop
@@ -316,6 +316,7 @@ class Engine:
             reasons=dict(snapshot.reasons),
             seconds=snapshot.seconds,
             finished=snapshot.finished,
+            unchanged=self._rooms.ledger.unchanged,
             memory_peak=snapshot.memory_peak,
             exit_code=self._exit_code(snapshot.counts),
             stopped=str(self._policy or ""),

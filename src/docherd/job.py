@@ -56,6 +56,8 @@ class Summary:
     seconds: float
     #: Documents this call finished
     finished: int
+    #: Documents finished by earlier calls that have not changed since
+    unchanged: int
     #: most memory all workers together held, bytes
     memory_peak: int
     exit_code: int

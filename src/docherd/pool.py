@@ -73,7 +73,7 @@ class Pool:
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
         self._sentinel = Sentinel(self._token)
         self._proven = False
-        #: the processor's, known once a worker is ready
+        #: the processor's
         self.fingerprint = setup.processor.fingerprint or ""
         #: most bytes in use by all workers together
         self.peak = 0
@@ -125,7 +125,7 @@ class Pool:
         for key, events in self._selector.select(min(timeout, 0.005) if ending else timeout):
             child = self._children.get(key.data)
             if child is None:
-                self._drain_wakes()
+                os.read(self._wake_read, 4096)  # more than one wake is one wake
             elif key.fd == child.output:
                 if not child.read_output():
                     self._selector.unregister(child.output)
@@ -295,13 +295,6 @@ class Pool:
             child.hang_up()
 
     # ── watching ─────────────────────────────────────────────────────────────────────────────
-
-    def _drain_wakes(self) -> None:
-        try:
-            while os.read(self._wake_read, 4096):
-                pass
-        except BlockingIOError:
-            pass
 
     def _look_around(self) -> None:
         now = time.monotonic()

@@ -8,9 +8,6 @@ from dataclasses import asdict, dataclass, field
 
 from docherd.model import Reason, Status
 
-#: the ledger's status column is an index into this
-STATUSES = (Status.PENDING, Status.DONE, Status.FAILED, Status.SKIPPED, Status.GONE)
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:

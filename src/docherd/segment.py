@@ -29,8 +29,9 @@ from pathlib import Path
 
 from docherd import host
 from docherd.exceptions import DamageError, DocherdError, EnvironmentFault
-from docherd.ledger import Discovered, Ledger, Part, Placed, Progress
+from docherd.ledger import Ledger
 from docherd.model import Found, Outcome, Spooled
+from docherd.rows import Discovered, Note, Part, Placed
 from docherd.sinks import jsonl
 from docherd.sinks.jsonl import Range
 
@@ -126,13 +127,13 @@ class Segment:
             return False
         return self._part.size >= SEAL_BYTES or time.monotonic() - self._opened > SEAL_SECONDS
 
-    def commit(self, outcomes: Sequence[Outcome], progress: Progress) -> None:
+    def commit(self, outcomes: Sequence[Outcome], note: Note) -> None:
         """Make outcomes and their lines durable, then true."""
         part, placed = self._append(outcomes)
         if part is not self._part and part is not None:
             host.sync_data(self._fd)
             self._part = part
-        self._ledger.commit(placed, part, progress)
+        self._ledger.commit(placed, part, note)
         for outcome in outcomes:
             if isinstance(outcome.lines, Spooled):
                 host.punch_hole(outcome.lines.fd, outcome.lines.offset, outcome.length)
@@ -238,7 +239,7 @@ class Segment:
 @dataclass(frozen=True, slots=True)
 class _Commit:
     outcomes: Sequence[Outcome]
-    progress: Progress
+    note: Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,11 +277,11 @@ class Committer:
 
     # ── from the engine's thread ─────────────────────────────────────────────────────────────
 
-    def commit(self, outcomes: Sequence[Outcome], progress: Progress) -> None:
+    def commit(self, outcomes: Sequence[Outcome], note: Note) -> None:
         size = sum(len(each.lines) for each in outcomes if isinstance(each.lines, bytes))
         with self._lock:
             self._bytes += size
-        self._put(_Commit(outcomes, progress))
+        self._put(_Commit(outcomes, note))
 
     def discover(self, batch: Sequence[Found]) -> None:
         self._put(_Discover(batch))
@@ -348,8 +349,8 @@ class Committer:
 
     def _do(self, job: _Commit | _Discover | _Seal | _Vanished) -> None:
         match job:
-            case _Commit(outcomes, progress):
-                self._segment.commit(outcomes, progress)
+            case _Commit(outcomes, note):
+                self._segment.commit(outcomes, note)
                 size = sum(len(each.lines) for each in outcomes if isinstance(each.lines, bytes))
                 with self._lock:
                     self._bytes -= size

@@ -21,7 +21,6 @@ from docherd.model import Counts, Reason, Root, Status, document_id, text_of
 from docherd.quoting import shell_quoted
 from docherd.readonly import ReadOnly
 from docherd.remembered import (
-    STATUSES,
     Attempt,
     Entry,
     Failure,
@@ -31,6 +30,7 @@ from docherd.remembered import (
     Sample,
     Start,
 )
+from docherd.schema import STATUSES
 
 _DONE, _FAILED, _SKIPPED = (
     STATUSES.index(status) for status in (Status.DONE, Status.FAILED, Status.SKIPPED)

@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from docherd.ledger import Carried, Discovered
 from docherd.model import Root, Task, document_id, text_of
 from docherd.readonly import ReadOnly
+from docherd.rows import Carried, Discovered
 
 _SET = re.compile(rb"[^\0]")
 

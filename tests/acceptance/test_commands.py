@@ -108,7 +108,7 @@ def test_run_again_processes_nothing(own):
     command = ("run", "in", "-o", "out", "-p", "own.py:own", "--progress", "none")
     ended = oracle.docherd(*command, cwd=own.folder)
     assert ended.code == 1
-    assert "4 needed no processing this time" in ended.out
+    assert "4 had been finished before and have not changed" in ended.out
     assert oracle.sorted_lines(own.out) == before
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from docherd.ledger import SCHEMA
+from docherd.schema import SCHEMA
 
 PENDING, DONE, FAILED, SKIPPED, GONE = range(5)
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docherd.discovery import stratum_of
 from docherd.forecast import BAND, TRUSTED, Forecast
-from docherd.ledger import stratum_of
 from docherd.model import Outcome, Status, Task
 
 fixed = settings(derandomize=True, deadline=None, max_examples=120)

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docherd.exceptions import DamageError, EnvironmentFault
-from docherd.ledger import Ledger, Part, Placed, Progress
+from docherd.ledger import Ledger
 from docherd.model import Counts, Found, Outcome, Reason, Status, Task
+from docherd.rows import Note, Part, Placed
 
 PENDING, DONE, FAILED, SKIPPED, GONE = Status
-NOTHING = Progress()
+NOTHING = Note()
 
 
 def task(document, **more):
@@ -306,7 +307,7 @@ def test_a_commit_is_all_or_nothing(ledger):
     ledger.discover([found(b"a"), found(b"b")])
     before = ledger.counts
     with pytest.raises(DamageError):
-        ledger.commit([done(1), done(2)], None, Progress(learned={"/1": object()}))
+        ledger.commit([done(1), done(2)], None, Note(learned={"/1": object()}))
     assert ledger.counts == before
     assert rows(ledger, "select count(*) from outcome") == [(0,)]
 
@@ -355,7 +356,7 @@ def restarted(ledger):
 def test_what_the_forecast_learned_is_kept_by_stratum(ledger):
     """The next start does not begin to measure from nothing."""
     ledger.discover([found(b"a.pdf", 5), found(b"b.txt", 5)])
-    ledger.commit([], None, Progress(learned={"pdf/3": "[1]", "never/1": "[2]"}))
+    ledger.commit([], None, Note(learned={"pdf/3": "[1]", "never/1": "[2]"}))
     assert ledger.learned() == {"pdf/3": "[1]"}
     again = restarted(ledger)
     assert again.learned() == {"pdf/3": "[1]"}
@@ -364,9 +365,9 @@ def test_what_the_forecast_learned_is_kept_by_stratum(ledger):
 
 def test_a_start_is_remembered_with_its_curve(ledger):
     """Budget, workers, state, peak, and a row of the throughput curve where one is due."""
-    ledger.commit([], None, Progress(1.0, 10, 100, 5, 7, sample=True))
-    ledger.commit([], None, Progress(2.0, 20, 200, 5, 7, sample=False))
-    ledger.end("interrupted", Progress(3.0, 30, 300, 5, 9, sample=True))
+    ledger.commit([], None, Note(1.0, 10, 100, 5, 7, sample=True))
+    ledger.commit([], None, Note(2.0, 20, 200, 5, 7, sample=False))
+    ledger.end("interrupted", Note(3.0, 30, 300, 5, 9, sample=True))
     assert rows(ledger, "select epoch, state, workers, memory, peak, seconds from start") == [
         (1, "interrupted", 2, 1000, 9, 3.0)
     ]

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 
 from docherd import host, records, segment
 from docherd.exceptions import DamageError, EnvironmentFault
-from docherd.ledger import Ledger, Progress
+from docherd.ledger import Ledger
 from docherd.model import Found, Outcome, Reason, Spooled, Status, Task
+from docherd.rows import Note
 from docherd.segment import Committer, Segment
 from docherd.sinks import jsonl
 
-NOTHING = Progress()
+NOTHING = Note()
 
 
 @pytest.fixture(scope="module", autouse=True)

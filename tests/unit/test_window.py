@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docherd.exceptions import DamageError
-from docherd.ledger import Carried, Discovered, Ledger
+from docherd.ledger import Ledger
 from docherd.model import Found, Reason, Root, Task, document_id
+from docherd.rows import Carried, Discovered
 from docherd.window import Window
 
 ROOTS = [Root(b"docs", b"/in/docs"), Root(b"", b"/")]

@@ -1,0 +1,181 @@
+"""The commands that only look: status, failures, show, cat, report, processors."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+from docherd import records, report, units, wording
+from docherd.exceptions import UsageError
+from docherd.model import Reason, Status, printable
+from docherd.processors import BUILTIN
+from docherd.remembered import Entry, Failure
+from docherd.view import View
+
+
+def status(given: Namespace) -> int:
+    """`docherd status OUT`"""
+    folder = Path(given.out)
+    with View.open(folder) as view:
+        running = _is_held(folder)
+        shown = _last_status(folder)
+        state = "running" if running else "finished" if view.state == "finished" else "interrupted"
+        counts, reasons = view.counts(), view.reasons()
+        starts = view.starts()
+    shown |= {
+        "state": state,
+        "counts": counts.as_json(),
+        "reasons": {str(reason): number for reason, number in reasons.items()},
+    }
+    if not running:
+        shown |= {"eta": None, "workers": [], "seconds": sum(start.seconds for start in starts)}
+    if given.json:
+        print_json(shown)
+        return 0
+    print(wording.verdict(state, counts, cast("float", shown["seconds"])))
+    if (eta := cast("dict[str, float] | None", shown["eta"])) and running:
+        print(f"ETA {units.estimate(eta['seconds'], eta['low'], eta['high'])}")
+    for reason, number in reasons.items():
+        print(f"  {units.count(number):>10}  {reason}: {wording.MEANING[reason]}")
+    return 0
+
+
+def _is_held(folder: Path) -> bool:
+    """True while a process runs this folder's run."""
+    try:
+        fd = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _last_status(folder: Path) -> dict[str, object]:
+    """status.json, or its shape where a run was killed before the first one."""
+    try:
+        return cast("dict[str, object]", json.loads((folder / "status.json").read_bytes()))
+    except (OSError, ValueError):
+        return {"run": "", "seconds": 0.0, "eta": None, "memory": {"budget": 0, "peak": 0}}
+
+
+def failures(given: Namespace) -> int:
+    """`docherd failures OUT [--reason REASON] [--all]`"""
+    reason = Reason(given.reason) if given.reason else None
+    with View.open(Path(given.out)) as view:
+        for failure in view.failures(reason, given.all):
+            if given.json:
+                print_json(failure.as_json())
+            else:
+                _print_failure(failure)
+    return 0
+
+
+def _print_failure(failure: Failure) -> None:
+    print(f"{failure.reason}  {printable(failure.path)}")
+    if failure.message:
+        print(f"    {printable(failure.message)}")
+    if failure.status is Status.FAILED:
+        print(f"    {failure.reproduce}")
+
+
+def show(given: Namespace) -> int:
+    """`docherd show OUT DOC`"""
+    folder = Path(given.out)
+    with View.open(folder) as view:
+        entry = view.find(given.document)
+    if entry is None:
+        raise UsageError(
+            f"no document {printable(given.document)} in this run; give its id or its path as in"
+            " the Records"
+        )
+    lines = _records_of(folder, entry)
+    if given.json:
+        print_json(_entry_as_json(entry) | {"records": [json.loads(line) for line in lines]})
+        return 0
+    _print_entry(entry)
+    for line in lines:
+        print_records(line, raw=False)
+    return 0
+
+
+def _records_of(folder: Path, entry: Entry) -> Iterator[bytes]:
+    if entry.part is None or entry.offset is None or not entry.length:
+        return iter(())
+    return records.lines_at(folder, entry.part, entry.offset, entry.length)
+
+
+def _entry_as_json(entry: Entry) -> dict[str, object]:
+    return asdict(entry) | {"file": os.fsdecode(entry.file)}
+
+
+def _print_entry(entry: Entry) -> None:
+    print(f"document  {entry.document}\npath      {printable(entry.path)}")
+    print(f"file      {printable(os.fsdecode(entry.file))}")
+    print(f"size      {units.size(entry.size)}\nkind      {printable(entry.kind or 'unknown')}")
+    for each in entry.attempts:
+        reason = f": {each.reason}" if each.reason else ""
+        message = f": {printable(each.message)}" if each.message else ""
+        print(
+            f"attempt {each.attempt} {each.status}{reason}{message}"
+            f" ({units.duration(each.seconds)}, {units.size(each.peak)})"
+        )
+        if each.detail:
+            print("    " + escaped_lines(each.detail).replace("\n", "\n    "))
+
+
+def cat(given: Namespace) -> int:
+    """`docherd cat OUT`"""
+    folder = Path(given.out)
+    View.open(folder).close()
+    for line in records.lines(folder):
+        sys.stdout.buffer.write(line)
+    return 0
+
+
+def report_(given: Namespace) -> int:
+    """`docherd report OUT`"""
+    as_json, as_html = report.write(Path(given.out))
+    if given.json:
+        sys.stdout.write(as_json.read_text(encoding="utf-8"))
+        return 0
+    print(f"{printable(str(as_html))}\n{printable(str(as_json))}")
+    return 0
+
+
+def processors(given: Namespace) -> int:
+    """`docherd processors`"""
+    if given.json:
+        print_json([{"name": name, "what": what} for name, (_, _, what) in BUILTIN.items()])
+        return 0
+    for name, (_, _, what) in BUILTIN.items():
+        print(f"{name:<12}{what}")
+    print("\nyour own: file.py:name or package.module:name, a function or a class with __call__")
+    return 0
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=True, default=str))
+
+
+def print_records(encoded: bytes, *, raw: bool) -> None:
+    if raw:
+        sys.stdout.buffer.write(encoded)
+        return
+    for line in encoded.splitlines():
+        print(escaped_lines(json.dumps(json.loads(line), ensure_ascii=False, indent=2)))
+
+
+def escaped_lines(text: str) -> str:
+    return "\n".join(map(printable, text.splitlines()))
