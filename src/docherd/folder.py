@@ -52,6 +52,8 @@ class Folder:
         EnvironmentFault where it cannot be written.
         """
         try:
+            if self.path.exists() and not self.path.is_dir():
+                raise UsageError(f"{_shown(self.path)} is not a folder; give another -o")
             self._made = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
             self._refuse_foreign()
@@ -70,8 +72,6 @@ class Folder:
             ) from error
 
     def _refuse_foreign(self) -> None:
-        if not self.path.is_dir():
-            raise UsageError(f"{_shown(self.path)} is not a folder; give another -o")
         foreign = sorted(name for name in os.listdir(self.path) if not _is_ours(name))
         if foreign and not self.exists:
             raise UsageError(

@@ -82,11 +82,9 @@ def describe(processor: object) -> Processor:
         return Processor(_absolute(processor))
     if not callable(processor):
         raise ProcessorError(f"a processor is a function or a name, not {type(processor).__name__}")
-    import cloudpickle
-
     name = _name_of(processor)
     try:
-        payload = cloudpickle.dumps(processor)
+        payload = _pickled(processor, name.partition(":")[0])
     except Exception as error:
         raise ProcessorError(
             f"{name} cannot be sent to a worker ({error}); open files, locks and models inside the"
@@ -98,6 +96,35 @@ def describe(processor: object) -> Processor:
             " load large data inside the function or in a class's __init__"
         )
     return Processor(name, payload, fingerprint_of(processor))
+
+
+def _pickled(processor: object, module_name: str) -> bytes:
+    """By reference where a worker can import it, else by value: scripts, notebooks, pytest."""
+    import cloudpickle
+
+    module = sys.modules.get(module_name)
+    if module is None or module_name == "__main__" or _importable(module):
+        return bytes(cloudpickle.dumps(processor))
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(processor))
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+
+
+def _importable(module: ModuleType) -> bool:
+    """True where importing it afresh, by its name, would find the same file."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return True  # built into the interpreter
+    top, _, below = module.__name__.partition(".")
+    specs = (finder.find_spec(top, None) for finder in sys.meta_path)
+    if (spec := next(filter(None, specs), None)) is None:
+        return False
+    if not below:
+        return bool(spec.origin == file)
+    folders = spec.submodule_search_locations or ()
+    return any(Path(file).is_relative_to(folder) for folder in folders)
 
 
 def _absolute(name: str) -> str:
