@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from docherd.exceptions import DamageError
 from docherd.model import text_of
-from docherd.quoting import shell_quoted
 
 
 class ReadOnly:
@@ -56,8 +55,6 @@ class ReadOnly:
         self._connection.close()
 
     def _damage(self, error: sqlite3.Error) -> DamageError:
-        folder = shell_quoted(os.fsencode(self._file.parent))
         return DamageError(
-            f"{text_of(os.fsencode(self._file))}: cannot be read ({error}); "
-            f"see what is left with: docherd verify {folder}"
+            f"{text_of(os.fsencode(self._file))}: cannot be read ({error}); nothing was changed"
         )

@@ -1,231 +1,377 @@
-"""docherd.run in a program: unguarded scripts, lambdas, classes, modules beside the script."""
+"""docherd.run in programs of all kinds, each in a process of its own, without a main guard."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+import textwrap
 from pathlib import Path
 
 import pytest
 
-import docherd
-from docherd import Document
-from oracle import leftovers, records
+import oracle
+
+
+class Program:
+    """A script beside a folder of documents."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.out = folder / "out"
+        (folder / "in").mkdir()
+        for number in range(6):
+            (folder / "in" / f"{number}.txt").write_text(f"document {number}\n")
+
+    def file(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(textwrap.dedent(text))
+
+    def start(self, text: str) -> subprocess.Popen[str]:
+        self.file("script.py", "import docherd\n" + textwrap.dedent(text))
+        command = [sys.executable, "script.py"]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.folder, stdout=pipe, stderr=pipe, text=True)
+
+    def run(self, text: str, code: int = 0) -> str:
+        """Run a script to its end; what it printed."""
+        process = self.start(text)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == code, err
+        assert not oracle.leftovers()
+        return out + err if code else out
+
+    def values(self, key: str) -> list[object]:
+        return [row[key] for row in sorted(oracle.records(self.out), key=lambda row: row["path"])]
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Ten small documents."""
-    (tmp_path / "in").mkdir()
-    for number in range(10):
-        (tmp_path / "in" / f"{number}.txt").write_text("word " * number)
-    return tmp_path
+def program(tmp_path):
+    return Program(tmp_path)
 
 
-def run(tree: Path, processor: object, **options: object) -> docherd.Summary:
-    settings = {"workers": 2, "progress": "none"} | options
-    return docherd.run(tree / "in", tree / "out", processor, **settings)  # type: ignore[arg-type]
+TEXTS = [f"document {number}\n" for number in range(6)]
 
 
-def script(tree: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a script as its user would."""
-    (tree / "script.py").write_text(text)
-    return subprocess.run(
-        [sys.executable, "script.py", *arguments],
-        cwd=tree,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+def test_a_script_without_a_guard(program):
+    """The tutorial's function runs as it stands; the report says what came of it."""
+    printed = program.run(
+        """
+        def process_single(path):
+            return path.read_text()
+
+        report = docherd.run("in", "out", process_single, workers=2, progress="none")
+        print(report.state, report.counts.done, report.exit_code, report.out)
+        """
     )
+    assert printed == "finished 6 0 out\n"
+    assert program.values("text") == TEXTS
+    oracle.check(program.out, failed={}, total=6)
 
 
-UNGUARDED = """
-import docherd
-print("imported once")
+def test_a_lambda_and_what_it_closes_over(program):
+    """A lambda travels by value, with what it needs."""
+    program.run(
+        """
+        def made(word):
+            return lambda path: {"text": word + path.name}
+        docherd.run("in", "out", made("the "), progress="none")
+        """
+    )
+    assert program.values("text") == [f"the {number}.txt" for number in range(6)]
 
-def process_single(path):
-    return {"words": len(path.read_text().split())}
 
-summary = docherd.run("in", "out", processor=process_single, workers=2, progress="none")
-print(summary.counts.done, summary.counts.failed, summary.finished, summary.exit_code)
+def test_a_class_is_built_once_per_worker(program):
+    """What __init__ loads is loaded once in each process, not for each document."""
+    program.run(
+        """
+        import os
+        class Model:
+            def __init__(self):
+                with open("built", "a") as built:
+                    built.write(".")
+            def __call__(self, path):
+                return {"pid": os.getpid()}
+        docherd.run("in", "out", Model, workers=1, progress="none")
+        """
+    )
+    assert len(set(program.values("pid"))) == 1
+    assert (program.folder / "built").stat().st_size <= 2  # the worker and its spare
+
+
+def test_a_function_from_a_module_beside_the_script(program):
+    """What is imported is imported in the workers, too; so is what it imports."""
+    program.file("beside.py", "from helper import word\ndef own(path): return {'word': word}\n")
+    program.file("helper.py", "word = 'help'\n")
+    program.run("import beside\ndocherd.run('in', 'out', beside.own, progress='none')")
+    assert program.values("word") == ["help"] * 6
+
+
+def test_an_object_that_cannot_be_sent(program):
+    """A processor that holds an open file is one clear error, and no run folder is made."""
+    printed = program.run(
+        """
+        kept = open("script.py")
+        try:
+            docherd.run("in", "out", lambda path: kept.read(), progress="none")
+        except docherd.ProcessorError as error:
+            print(error)
+        """
+    )
+    assert "cannot be sent to a worker" in printed
+    assert "open files, locks and models inside the function" in printed
+    assert printed.count("\n") == 1
+    assert not program.out.exists()
+
+
+def test_a_closure_too_large_to_carry(program):
+    """A function that drags 20 MB along is refused with its size."""
+    printed = program.run(
+        """
+        data = b"x" * 20_000_000
+        try:
+            docherd.run("in", "out", lambda path: len(data), progress="none")
+        except docherd.ProcessorError as error:
+            print(error)
+        """
+    )
+    assert "bytes along, over 10,000,000" in printed
+
+
+def test_in_a_thread(program):
+    """A run in a thread that is not the main one works, and ends no later than its call."""
+    printed = program.run(
+        """
+        import threading
+        def own(path):
+            return path.read_text()
+        def work():
+            report = docherd.run("in", "out", own, progress="none")
+            print(report.counts.done)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        """
+    )
+    assert printed == "6\n"
+    oracle.check(program.out, failed={}, total=6)
+
+
+AGAIN = """
+def own(path):
+    with open("journal", "a") as journal:
+        journal.write(path.name)
+    return path.read_text()
+report = docherd.run("in", "out", own, limit={limit}, progress="none")
+print(report.finished, report.counts.done, report.counts.pending)
 """
 
 
-def test_an_unguarded_script_runs_and_resumes(tree: Path) -> None:
-    """The tutorial's script, without `if __name__`, is imported once; its second run is idle."""
-    first = script(tree, UNGUARDED)
-    assert first.stdout == "imported once\n10 0 10 0\n", first.stderr
-    assert sorted(row["words"] for row in records(tree / "out")) == list(range(10))
-    assert script(tree, UNGUARDED).stdout == "imported once\n10 0 0 0\n"
+def test_calling_again_resumes(program):
+    """The same call goes on where it was; a finished one processes nothing."""
+    assert program.run(AGAIN.format(limit=2)) == "2 2 0\n"
+    assert program.run(AGAIN.format(limit=None)) == "4 6 0\n"
+    assert program.run(AGAIN.format(limit=None)) == "0 6 0\n"
+    assert len((program.folder / "journal").read_text()) == 6 * len("0.txt")
+    resumed = oracle.docherd("resume", program.out)
+    assert resumed.code == 2  # a function of a script cannot be found by its name
+    assert "call docherd.run(" in resumed.err
 
 
-def test_resume_of_a_script_names_the_call(tree: Path) -> None:
-    """`docherd resume` cannot have the script's function, and says where it is."""
-    script(tree, UNGUARDED)
-    ended = subprocess.run(
-        [sys.executable, "-m", "docherd", "resume", str(tree / "out")],
-        capture_output=True,
-        text=True,
-        check=False,
+def test_calling_again_after_a_kill_resumes(program):
+    """A program that was killed in the middle goes on when it is called again."""
+    script = """
+        import os, time
+        def own(path):
+            open("held-" + path.name, "w").close()
+            while not os.path.exists("gate"):
+                time.sleep(0.005)
+            return path.read_text()
+        docherd.run("in", "out", own, workers=2, progress="none")
+        """
+    process = program.start(script)
+    oracle.wait_for(lambda: len(list(program.folder.glob("held-*"))) == 2)
+    oracle.end(process)
+    oracle.wait_for(lambda: not oracle.leftovers(), 1.0)
+    (program.folder / "gate").touch()
+    program.run(script)
+    assert program.values("text") == TEXTS
+    oracle.check(program.out, failed={}, total=6)
+
+
+def test_ctrl_c_is_a_keyboard_interrupt_when_all_is_committed(program):
+    """Ctrl-C ends the run as it does the command's, then raises in the program."""
+    process = program.start(
+        """
+        import os, time
+        def own(path):
+            open("held-" + path.name, "w").close()
+            time.sleep(600)
+        try:
+            docherd.run("in", "out", own, workers=2)
+        except KeyboardInterrupt:
+            print("interrupted")
+        """
     )
-    assert ended.returncode == 2
-    assert "__main__:process_single" in ended.stderr
-    assert "docherd.run(" in ended.stderr
+    oracle.wait_for(lambda: len(list(program.folder.glob("held-*"))) == 2)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr
+    while "finishing 2 in hand" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "interrupted\n"), err
+    oracle.check(program.out, failed={}, pending=6, total=6)
 
 
-def test_a_module_beside_the_script_is_importable(tree: Path) -> None:
-    """What the script can import, its workers can."""
-    (tree / "beside.py").write_text("def size(path):\n    return {'size': path.stat().st_size}\n")
-    text = 'import docherd, beside\nprint(docherd.run("in", "out", beside.size).counts.done)\n'
-    assert script(tree, text).stdout == "10\n"
-
-
-def test_a_notebook_cell_runs(tree: Path) -> None:
-    """Functions that exist in no file at all travel by value, with what they call."""
-    cell = """
-import docherd
-def helper(path): return len(path.name)
-def cell(path): return {"length": helper(path)}
-print(docherd.run("in", "out", cell, progress="none").counts.done)
-"""
-    text = f"exec(compile({cell!r}, '<ipython-input-1>', 'exec'), globals())"
-    assert script(tree, text).stdout == "10\n"
-
-
-def test_a_lambda_and_a_closure_run(tree: Path) -> None:
-    """A lambda is a processor; a closure's plain values are part of its identity."""
-    assert run(tree, lambda path: {"name": path.name}).counts.done == 10
-
-    def times(factor: int) -> object:
-        return lambda path: {"size": factor * path.stat().st_size}
-
-    assert run(tree, times(2), fresh=True).counts.done == 10
-    assert run(tree, times(2)).finished == 0
-    with pytest.raises(docherd.UsageError, match="--fresh"):
-        run(tree, times(3))
-
-
-class Counting:
-    """Built once per worker; counts what it was given."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def __call__(self, document: Document) -> dict[str, object]:
-        self.calls += 1
-        return {"calls": self.calls, "pid": os.getpid(), "id": document.id, "size": document.size}
-
-
-def test_a_class_is_built_once_per_worker(tree: Path) -> None:
-    """Models are loaded once, and an annotated parameter receives the Document."""
-    assert run(tree, Counting).counts.done == 10
-    rows = records(tree / "out")
-    by_worker: dict[object, list[object]] = {}
-    for row in rows:
-        by_worker.setdefault(row["pid"], []).append(row["calls"])
-        assert row["id"] == row["document"]
-    assert all(
-        sorted(map(int, map(str, c))) == list(range(1, len(c) + 1)) for c in by_worker.values()
+def test_a_document_where_it_is_asked_for(program):
+    """A parameter annotated Document gets one; the path where it is annotated str or not at all."""
+    program.file(
+        "beside.py",
+        """
+        from __future__ import annotations
+        from docherd import Document
+        def own(document: Document) -> dict:
+            document.heartbeat(page=1)
+            assert document.read_bytes() == open(document, "rb").read()
+            return {"id": document.id, "kind": document.kind, "size": document.size}
+        def text(path: str):
+            return {"type": type(path).__name__}
+        """,
     )
+    program.run(
+        """
+        import beside
+        docherd.run("in", "out", beside.own, progress="none")
+        docherd.run("in", "texts", beside.text, progress="none")
+        """
+    )
+    rows = oracle.records(program.out)
+    assert all(row["id"] == row["document"] for row in rows)
+    assert {(row["kind"], row["size"]) for row in rows} == {("text", 11)}
+    assert {row["type"] for row in oracle.records(program.folder / "texts")} == {"str"}
 
 
-@dataclass
-class Page:
-    number: int
-    text: str
+def test_a_generator_makes_many_records(program):
+    """Each thing that is yielded is a Record, with its ordinal; the document counts once."""
+    program.run(
+        """
+        def pages(path):
+            for number in range(3):
+                yield {"page": number, "path": "mine"}
+        docherd.run("in", "out", pages, progress="none")
+        """
+    )
+    oracle.check(program.out, failed={}, total=6)
+    rows = oracle.records(program.out)
+    assert sorted((row["ordinal"], row["page"]) for row in rows) == sorted(
+        [(number, number) for number in range(3)] * 6
+    )
+    assert {row["record_path"] for row in rows} == {"mine"}
 
 
-def pages(path: Path) -> Iterator[Page]:
-    for number in range(3):
-        yield Page(number, path.name)
+def test_a_dataclass_is_a_record(program):
+    """A dataclass, also within a list, becomes a mapping of its fields."""
+    program.run(
+        """
+        from dataclasses import dataclass
+        @dataclass
+        class Line:
+            item: str
+            price: float
+        @dataclass
+        class Invoice:
+            name: str
+            lines: list[Line]
+        def own(path):
+            return Invoice(path.stem, [Line("pen", 1.5)])
+        docherd.run("in", "out", own, progress="none")
+        """
+    )
+    assert program.values("name") == [str(number) for number in range(6)]
+    assert program.values("lines") == [[{"item": "pen", "price": 1.5}]] * 6
 
 
-def test_a_generator_of_dataclasses_is_many_records(tree: Path) -> None:
-    """One Record each, numbered in order."""
-    assert run(tree, pages).counts.done == 10
-    rows = [row for row in records(tree / "out") if row["path"] == "in/4.txt"]
-    assert [(row["ordinal"], row["number"], row["text"]) for row in rows] == [
-        (n, n, "4.txt") for n in range(3)
+def test_none_is_done_without_a_record(program):
+    """Returning nothing is a success that leaves nothing in the data."""
+    printed = program.run(
+        """
+        report = docherd.run("in", "out", lambda path: None, progress="none")
+        print(report.counts.done)
+        """
+    )
+    assert printed == "6\n"
+    assert oracle.records(program.out) == []
+
+
+def test_options_are_those_of_the_command_line(program):
+    """Underscores for dashes, numbers or text; an unknown one is a UsageError with a suggestion."""
+    printed = program.run(
+        """
+        def own(path):
+            raise ValueError("no")
+        report = docherd.run(["in"], "out", own, memory="500MB", timeout=5, retries=1,
+                             include="[01].txt", progress="none")
+        print(report.counts.as_json(), report.exit_code)
+        for wrong in ({"worker": 1}, {"workers": 0}, {"timeout": "soon"}):
+            try:
+                docherd.run("in", "out2", own, **wrong)
+            except docherd.UsageError as error:
+                print(error)
+        """
+    )
+    lines = printed.splitlines()
+    assert "'failed': 2" in lines[0]
+    assert lines[0].endswith(" 1")
+    assert "did you mean workers?" in lines[1]
+    assert "must be 1 or more" in lines[2]
+    assert "soon" in lines[3]
+    assert os.listdir(program.folder).count("out2") == 0
+    rows = oracle.failure_rows(program.out)
+    assert {row["attempts"] for row in rows.values()} == {2}
+
+
+def test_errors_are_raised_as_what_they_are(program):
+    """No documents, a missing input, damage: each is an exception of its own class."""
+    printed = program.run(
+        """
+        def own(path): return "x"
+        def name(*inputs, **options):
+            try:
+                docherd.run(*inputs, own, progress="none", **options)
+            except docherd.DocherdError as error:
+                print(type(error).__name__, error.exit_code)
+        name("in", "none", include="*.pdf")
+        name("nowhere", "out")
+        name("in", "in/out")
+        name("in", "out")
+        open("out/data/part-000007.jsonl", "w").close()
+        name("in", "out")
+        """
+    )
+    assert printed.splitlines() == [
+        "NothingFound 5",
+        "EnvironmentFault 3",
+        "UsageError 2",
+        "DamageError 4",
     ]
 
 
-def test_text_is_a_record_and_none_is_no_record(tree: Path) -> None:
-    """A string becomes {"text": ...}; None is done without a Record."""
-    assert run(tree, lambda path: path.name if path.name < "5" else None).counts.done == 10
-    assert sorted(row["text"] for row in records(tree / "out")) == [f"{n}.txt" for n in range(5)]
-
-
-def test_a_string_parameter_receives_a_string(tree: Path) -> None:
-    """The annotation says how the path is wanted."""
-
-    def kind(path: str) -> dict[str, str]:
-        return {"kind": type(path).__name__}
-
-    assert run(tree, kind).counts.done == 10
-    assert {row["kind"] for row in records(tree / "out")} == {"str"}
-
-
-def test_what_cannot_be_pickled_is_one_clear_error(tree: Path) -> None:
-    """A lock cannot travel; nothing was touched."""
-    lock = threading.Lock()
-    with pytest.raises(docherd.ProcessorError, match="cannot be sent to a worker"):
-        run(tree, lambda path: lock.locked())
-    assert not (tree / "out").exists()
-
-
-def test_what_is_too_large_to_send_is_one_clear_error(tree: Path) -> None:
-    """Ten megabytes in a closure belong in a file."""
-    data = bytes(11_000_000)
-    with pytest.raises(docherd.ProcessorError, match="11,000,"):
-        run(tree, lambda path: data[0])
-
-
-def test_no_callable_and_no_option_of_that_name_are_errors(tree: Path) -> None:
-    """Wrong arguments are UsageErrors that say what would be right."""
-    with pytest.raises(docherd.UsageError, match="a function or a name"):
-        run(tree, 7)
-    with pytest.raises(docherd.UsageError, match="did you mean workers"):
-        run(tree, "extract", wrokers=3)
-    with pytest.raises(docherd.UsageError, match="no inputs"):
-        docherd.run([], tree / "out")
-
-
-def test_it_runs_in_a_thread(tree: Path) -> None:
-    """Outside of the main thread no signals are taken, and everything else is the same."""
-    found: list[docherd.Summary] = []
-    thread = threading.Thread(target=lambda: found.append(run(tree, lambda path: path.name)))
-    thread.start()
-    thread.join(60)
-    assert found[0].counts.done == 10
-    assert leftovers() == []
-
-
-def test_failures_are_counted_and_never_raised(tree: Path) -> None:
-    """A document that fails does not end the call; the summary says so."""
-
-    def picky(path: Path) -> str:
-        if path.name == "3.txt":
-            raise ValueError("three")
-        return path.name
-
-    summary = run(tree, picky)
-    assert (summary.state, summary.counts.done, summary.counts.failed) == ("finished", 9, 1)
-    assert (summary.exit_code, summary.reasons) == (1, {docherd.Reason.ERROR: 1})
-    report = json.loads((tree / "out" / "report.json").read_text())
-    assert report["counts"]["failed"] == 1
-
-
-def test_a_user_may_say_skipped(tree: Path) -> None:
-    """The exceptions of the built-ins mean the same when a user's function raises them."""
-
-    def own(path: Path) -> None:
-        raise docherd.UnsupportedError("not ours")
-
-    summary = run(tree, own)
-    assert (summary.counts.skipped, summary.exit_code) == (10, 0)
+def test_the_summary_and_status_json_agree(program):
+    """What the call returns is what the folder says."""
+    printed = program.run(
+        """
+        import json
+        def own(path):
+            if path.name == "3.txt":
+                raise ValueError("three")
+            return "x"
+        report = docherd.run("in", "out", own, progress="none")
+        print(json.dumps([report.counts.as_json(), report.reasons, report.memory_peak > 0]))
+        """
+    )
+    counts, reasons, measured = json.loads(printed)
+    status = json.loads((program.out / "status.json").read_text())
+    assert (status["counts"], status["reasons"]) == (counts, reasons)
+    assert (reasons, measured) == ({"error": 1}, True)

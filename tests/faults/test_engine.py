@@ -410,3 +410,38 @@ def test_a_lock_left_by_a_dead_run_is_taken_over(held):
     oracle.end(process)
     assert f"pid {process.pid} on " in (held.out / "lock").read_text()
     held.goes_on()
+
+
+# ── signals that only ask ────────────────────────────────────────────────────────────────────
+
+
+def test_sigusr1_and_sigquit_ask_and_the_run_goes_on(tmp_path):
+    """SIGUSR1 says where the run stands; SIGQUIT writes every stack to run.log."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("a")
+    (tmp_path / "own.py").write_text(
+        "import time, pathlib\n"
+        "def napping_for_the_test(path):\n"
+        "    end = path.parent.parent / 'end'\n"
+        "    while not end.exists():\n"
+        "        time.sleep(0.01)\n"
+    )
+    process = oracle.start(
+        *("run", "in", "-o", "out", "-p", "own.py:napping_for_the_test", "--progress", "plain"),
+        cwd=tmp_path,
+    )
+    log = tmp_path / "out" / "run.log"
+    oracle.wait_for((tmp_path / "out" / "status.json").exists)
+    process.send_signal(signal.SIGQUIT)
+    oracle.wait_for(lambda: "napping_for_the_test" in log.read_text())
+    process.send_signal(signal.SIGUSR1)
+    assert process.stderr is not None
+    told = next(line for line in process.stderr if '"counts"' in line)
+    assert '"pending": 1' in told
+    (tmp_path / "end").touch()
+    assert process.wait(timeout=20) == 0
+    process.communicate()
+    text = log.read_text()
+    assert "engine.py" in text
+    assert "worker " in text
+    oracle.check(tmp_path / "out", failed={}, total=1)
