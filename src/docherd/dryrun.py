@@ -52,7 +52,7 @@ def _walk(job: Job) -> Iterator[Found]:
             yield from source.walk(index, root, filters)
         else:
             file = None if job.files_from == "-" else Path(os.fspath(job.files_from or ""))
-            yield from source.listed(index, source.read_list(file, job.null))
+            yield from source.listed(index, source.read_list(file, job.null), filters)
 
 
 class _Known:

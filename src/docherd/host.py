@@ -300,10 +300,9 @@ def copy_range(source: int, offset: int, target: int, target_offset: int, length
 
 def punch_hole(fd: int, offset: int, length: int) -> None:
     """Give back the disk space of a range; does nothing where the file system cannot."""
-    if LINUX and length:
-        ctypes.CDLL(None).fallocate64(
-            fd,
-            _FALLOC_FL_KEEP_SIZE | _FALLOC_FL_PUNCH_HOLE,
-            ctypes.c_int64(offset),
-            ctypes.c_int64(length),
-        )
+    if not LINUX or not length:
+        return
+    libc = ctypes.CDLL(None)
+    fallocate = getattr(libc, "fallocate64", None) or libc.fallocate  # musl has but the one
+    mode = _FALLOC_FL_KEEP_SIZE | _FALLOC_FL_PUNCH_HOLE
+    fallocate(fd, mode, ctypes.c_int64(offset), ctypes.c_int64(length))

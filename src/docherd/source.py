@@ -10,7 +10,6 @@ and never opened. All names are bytes: a name need not be UTF-8.
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import itertools
 import os
@@ -24,6 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from docherd.exceptions import EnvironmentFault, UsageError
+from docherd.globs import Wanted
 from docherd.model import Found, Reason, Root, printable, text_of
 
 #: entries sorted at a time, Documents handed over at a time, batches ahead of the engine
@@ -70,7 +70,7 @@ def roots_of(inputs: Sequence[str | os.PathLike[str]]) -> list[Root]:
         if root.names:
             files[root.folder] = len(roots)
         roots.append(root)
-    _refuse_overlap(roots)
+    refuse_overlap(roots)
     return _labelled(roots)
 
 
@@ -101,7 +101,8 @@ def _glob_of(typed: bytes, error: OSError) -> Root:
     return Root(b"", os.fsencode(folder), pattern=text[cut + 1 :])
 
 
-def _refuse_overlap(roots: Sequence[Root]) -> None:
+def refuse_overlap(roots: Sequence[Root]) -> None:
+    """Raise UsageError where an input lies in another: its Documents would count twice."""
     real = [os.path.join(os.path.realpath(root.folder), b"") for root in roots]  # noqa: PTH118
     for (i, one), (j, other) in itertools.permutations(enumerate(real), 2):
         if other.startswith(one) and roots[i].names is None:
@@ -153,9 +154,9 @@ def refuse_output_inside(roots: Sequence[Root], out: Path) -> None:
 
 def walk(index: int, root: Root, filters: Filters) -> Iterator[Found]:
     """Every entry below a root, lazily; nothing but the entries themselves is opened."""
-    wanted = _Wanted(filters, root.pattern)
+    wanted = Wanted(filters.include, filters.exclude, root.pattern)
     if root.names is not None:
-        for name in root.names:
+        for name in filter(wanted.passes, root.names):
             yield from _found_by_path(index, root.folder, name)
         return
     waiting = [b""]
@@ -176,15 +177,20 @@ def walk(index: int, root: Root, filters: Filters) -> Iterator[Found]:
         waiting.extend(reversed(below))
 
 
-def listed(index: int, names: Iterable[bytes], base: bytes = b"") -> Iterator[Found]:
+def listed(
+    index: int, names: Iterable[bytes], filters: Filters, base: bytes = b""
+) -> Iterator[Found]:
     """The files of a list: absolute paths, in the list's order, each once.
 
     ``base``: the folder that relative names are meant from; the working folder where not given.
     """
     here = base or os.getcwdb()  # noqa: PTH109 - bytes
+    wanted = Wanted(filters.include, filters.exclude)
     seen: set[bytes] = set()
     for name in names:
         path = os.path.normpath(os.path.join(here, name))  # noqa: PTH118
+        if not wanted.passes(path[1:]):
+            continue
         if (key := hashlib.blake2b(path, digest_size=8).digest()) not in seen:
             seen.add(key)
             yield from _found_by_path(index, b"/", path[1:])
@@ -193,32 +199,6 @@ def listed(index: int, names: Iterable[bytes], base: bytes = b"") -> Iterator[Fo
 def hidden(name: bytes) -> bool:
     """True for names that hold nobody's Documents (``.git``, ``~$x.docx``, ``__MACOSX``)."""
     return name.startswith(_HIDDEN_PREFIXES) or name in _HIDDEN_NAMES
-
-
-class _Wanted:
-    """The include and exclude globs, matched against the path below the root and the bare name."""
-
-    def __init__(self, filters: Filters, pattern: str | None) -> None:
-        self._include = [_compiled(glob) for glob in filters.include]
-        self._exclude = [_compiled(glob) for glob in filters.exclude]
-        self._pattern = _compiled(pattern) if pattern else None
-
-    def passes(self, path: bytes) -> bool:
-        if not (self._include or self._exclude or self._pattern):
-            return True
-        text = os.fsdecode(path)
-        names = (text, text.rpartition("/")[2])
-        if self._pattern and not self._pattern(text):
-            return False
-        if any(match(name) for match in self._exclude for name in names):
-            return False
-        return not self._include or any(match(name) for match in self._include for name in names)
-
-
-def _compiled(glob: str) -> Callable[[str], re.Match[str] | None]:
-    """A glob where ``**/`` also matches no folder at all, as users expect of ``**/*.pdf``."""
-    patterns = {glob, glob.replace("**/", "")}
-    return re.compile("|".join(map(fnmatch.translate, sorted(patterns)))).match
 
 
 _Failure = tuple[Reason, str]

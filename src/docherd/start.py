@@ -70,6 +70,7 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
     stack.callback(pool.close)
     pool.start()
     about = _agree(job, old, pool.fingerprint)
+    source.refuse_overlap(about.inputs)
     if job.fresh:
         folder.begin_anew()
     ledger = ledger or _new_ledger(folder, stack)
@@ -169,6 +170,7 @@ def _walks(
         else source.listed(
             index,
             _names(job, about, ledger.paths(index) if job.again else []),
+            filters,
             os.fsencode(about.base),
         )
         for index, root in enumerate(about.inputs)

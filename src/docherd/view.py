@@ -170,10 +170,11 @@ class View:
                 f"""select d.root, d.path, o.reason, o.message, o.detail, o.attempt,
                            o.seconds, o.peak
                     from outcome o cross join document d on d.id = o.document
-                    where o.status != 1 and o.status = ?1 and (?2 is null or o.reason = ?2)
+                    where o.status != 1 and o.status = ? and (? or o.reason = ?)
                           and {_CURRENT}
-                    order by o.id limit ?3""",  # noqa: S608 - a constant of ours
+                    order by o.id limit ?""",  # noqa: S608 - a constant of ours
                 status,
+                reason is None,
                 reason,
                 most,
             )

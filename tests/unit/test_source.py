@@ -231,7 +231,7 @@ def test_a_folder_that_cannot_be_read_is_one_failure(tree, monkeypatch):
 
 def test_a_path_too_long_to_be_opened_is_reported(tree):
     """ENAMETOOLONG is a reason of its own."""
-    (entry,) = listed(0, [b"/" + b"x" * 300])
+    (entry,) = listed(0, [b"/" + b"x" * 300], Filters())
     assert entry.reason is Reason.PATH_TOO_LONG
 
 
@@ -345,7 +345,7 @@ def test_a_list_is_taken_in_its_order_each_file_once(tree, monkeypatch):
     folder = tree(MIXED)
     monkeypatch.chdir(folder)
     names = [b"sub/b.pdf", b"a.txt", b"./sub/../a.txt", os.fsencode(folder / "a.txt"), b"no.pdf"]
-    entries = list(listed(3, names))
+    entries = list(listed(3, names, Filters()))
     here = os.fsencode(folder)[1:]
     assert [(e.root, e.path, e.reason) for e in entries] == [
         (3, here + b"/sub/b.pdf", None),
@@ -393,7 +393,7 @@ def test_the_walk_runs_only_a_few_batches_ahead(monkeypatch):
     monkeypatch.setattr(source, "BATCH", 2)
     pulled = []
     names = (b"/" + str(n).encode() for n in range(10_000) if not pulled.append(n))
-    walked = Source(listed(0, names), [Root(b"", b"/")], Filters(), lambda: None)
+    walked = Source(listed(0, names, Filters()), [Root(b"", b"/")], Filters(), lambda: None)
     walked.start()
     deadline = time.monotonic() + 5
     while len(pulled) < 10 and time.monotonic() < deadline:
@@ -408,7 +408,7 @@ def test_what_the_walk_raises_is_raised_where_batches_are_taken():
     """A list that cannot be read ends the run, not only a thread; what came before is kept."""
 
     def broken():
-        yield from listed(0, [b"/nowhere/at/all"])
+        yield from listed(0, [b"/nowhere/at/all"], Filters())
         raise EnvironmentFault("the list ended badly")
 
     ready = threading.Event()

@@ -314,7 +314,7 @@ def test_a_ledger_that_is_none_is_damage(run, content):
     """What is not a ledger, or an empty one, is exit 4 and names the next command."""
     run.ledger.close()
     (run.folder / "ledger.db").write_bytes(content)
-    with pytest.raises(DamageError, match="docherd verify"):
+    with pytest.raises(DamageError, match="nothing was changed"):
         View.open(run.folder)
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import cast
+from typing import cast, get_args
 
 from docherd.exceptions import ProcessorError
 from docherd.model import Document
@@ -217,19 +217,20 @@ def _with_argument(call: object) -> Callable[[Document], object]:
 
 
 def _annotation(call: object) -> object:
-    """The annotation of the first parameter, resolved; None where there is none."""
+    """Document or str where the first parameter is annotated so, else None."""
     with contextlib.suppress(TypeError, ValueError):
-        parameters = list(
-            inspect.signature(cast("Callable[..., object]", call)).parameters.values()
-        )
-        raw = parameters[0].annotation if parameters else None
-        if not isinstance(raw, str):
-            return raw
+        signature = inspect.signature(cast("Callable[..., object]", call))
+        first = next(iter(signature.parameters.values()), None)
+        raw = first.annotation if first else None
         # `from __future__ import annotations` keeps text, and other annotations beside this one
         # may not resolve at run time: the name alone decides.
-        return {"Document": Document, "docherd.Document": Document, "str": str}.get(
-            raw.strip("'\"")
-        )
+        names = raw.split("|") if isinstance(raw, str) else [raw, *get_args(raw)]
+        for name in names:
+            last = name.strip(" '\"").rpartition(".")[2] if isinstance(name, str) else name
+            if last in (Document, "Document"):
+                return Document
+            if last in (str, "str"):
+                return str
     return None
 
 

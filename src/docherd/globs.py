@@ -1,0 +1,68 @@
+"""Which paths are wanted, by globs as a shell with globstar means them.
+
+``*`` and ``?`` stay within one name, ``**`` is any number of folders, also none. A glob without a
+slash is matched against the bare name, anywhere; with one, against the path below the input.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+_PIECE = re.compile(r"\*\*/|\*\*|\*|\?|\[[!^]?\]?[^\]/]*\]|.", re.DOTALL)
+
+
+class Wanted:
+    """Include, exclude, and the pattern of an input that is a glob itself."""
+
+    def __init__(
+        self, include: Sequence[str], exclude: Sequence[str], pattern: str | None = None
+    ) -> None:
+        self._include = [_Glob(glob) for glob in include]
+        self._exclude = [_Glob(glob) for glob in exclude]
+        self._pattern = _compiled(pattern) if pattern else None
+        self._all = not (include or exclude or pattern)
+
+    def passes(self, path: bytes) -> bool:
+        """True where the file at ``path``, below its input, is to be taken."""
+        if self._all:
+            return True
+        text = os.fsdecode(path)
+        if self._pattern and not self._pattern.fullmatch(text):
+            return False
+        if any(glob.matches(text) for glob in self._exclude):
+            return False
+        return not self._include or any(glob.matches(text) for glob in self._include)
+
+
+class _Glob:
+    def __init__(self, glob: str) -> None:
+        self._by_name = "/" not in glob
+        self._expression = _compiled(glob.lstrip("/"))
+
+    def matches(self, path: str) -> bool:
+        text = path.rpartition("/")[2] if self._by_name else path
+        return self._expression.fullmatch(text) is not None
+
+
+def _compiled(glob: str) -> re.Pattern[str]:
+    return re.compile("".join(map(_translated, _PIECE.findall(glob))), re.DOTALL)
+
+
+def _translated(piece: str) -> str:
+    match piece:
+        case "**/":
+            return "(?:[^/]+/)*"
+        case "**":
+            return ".*"
+        case "*":
+            return "[^/]*"
+        case "?":
+            return "[^/]"
+        case _ if len(piece) > 2:
+            negated = piece[1] in "!^"
+            members = re.escape(piece[2 if negated else 1 : -1]).replace(r"\-", "-")
+            return f"[{'^/' if negated else ''}{members}]" if members else re.escape(piece)
+        case _:
+            return re.escape(piece)
