@@ -41,6 +41,8 @@ TICK = 0.05
 COMMIT_DOCUMENTS, COMMIT_BYTES, COMMIT_SECONDS = 10_000, 32 << 20, 1.0
 #: seconds between commits that only note how far the run is
 NOTE_SECONDS = 5.0
+#: tasks kept ready for the workers
+READY = 2000
 #: bytes of lines not yet durable above which nothing more is given out
 BACKLOG = 64 << 20
 #: seconds between updates of the display and of status.json
@@ -139,8 +141,8 @@ class Engine:
         """window ─► scheduler ─► pool, as long as there are idle workers and the disk keeps up."""
         if self._ending:
             return
-        if self._rooms.scheduler.waiting < 2 * self._rules.workers:
-            self._rooms.scheduler.offer(self._rooms.window.take(256))
+        if self._rooms.scheduler.waiting < READY:
+            self._rooms.scheduler.offer(self._rooms.window.take(READY))
         over = self._walked and not self._rooms.window.waiting
         waiting = self._rooms.scheduler.waiting + (self._rooms.scheduler.deferred if over else 0)
         pool.grow(waiting)

@@ -13,7 +13,7 @@ and the whole budget.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -24,6 +24,10 @@ from docherd.model import Grant, Outcome, Reason, Status, Task
 LAST_ATTEMPT = 1
 #: the breaker: of so many first attempts, so many ended in crash or exit
 WATCHED, TOO_MANY = 100, 50
+
+#: Documents forecast to take less than this many seconds travel together, up to so many seconds
+#: of work, Documents, and bytes of names
+BRIEF, BATCH_SECONDS, BATCH_TASKS, BATCH_BYTES = 0.001, 0.020, 512, 100_000
 
 _KILLS_WORKER = frozenset({Reason.CRASH, Reason.EXIT})
 
@@ -59,8 +63,12 @@ class Rules:
 class Scheduler:
     """The queue of one start."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(
+        self, rules: Rules, brief: Callable[[str], float | None] = lambda stratum: None
+    ) -> None:
+        """``brief``: the seconds a Document of a stratum hardly exceeds, None where unknown."""
         self._rules = rules
+        self._brief = brief
         self._fresh: deque[Task] = deque()
         self._alone: deque[Task] = deque()
         self._solo: deque[Task] = deque()
@@ -129,14 +137,14 @@ class Scheduler:
             return None
         share = self._rules.memory // self._rules.workers
         if self._fresh:
-            return self._grant(self._fresh.popleft(), share)
+            return self._grant(self._batch(), share)
         if not walk_over:
             return None
         if self._alone:
-            return self._grant(self._alone.popleft(), share, fresh=True)
+            return self._grant([self._alone.popleft()], share, fresh=True)
         if self._solo and not in_hand:
             self._solo_in_hand = True
-            return self._grant(self._solo.popleft(), self._rules.memory, fresh=True)
+            return self._grant([self._solo.popleft()], self._rules.memory, fresh=True)
         return None
 
     def take_back(self, grant: Grant) -> None:
@@ -145,9 +153,31 @@ class Scheduler:
             self._solo_in_hand = False if self._is_solo(task) else self._solo_in_hand
             self._queue_for(task).appendleft(task)
 
-    def _grant(self, task: Task, memory: int, *, fresh: bool = False) -> Grant:
-        seconds = self._rules.timeout + self._rules.timeout_per_mb * task.size / 1e6
-        return Grant((task,), (seconds,), memory, fresh)
+    def _batch(self) -> list[Task]:
+        """The next task, and brief ones behind it; all others travel singly, so that their peak
+        memory is exact.
+        """
+        batch = [self._fresh.popleft()]
+        # A share of what waits, so that no worker is idle at the end.
+        most = min(BATCH_TASKS, 1 + len(self._fresh) // (2 * self._rules.workers))
+        seconds, size = self._seconds(batch[0]), len(batch[0].file)
+        while self._fresh and len(batch) < most:
+            seconds += self._seconds(self._fresh[0])
+            size += len(self._fresh[0].file)
+            if seconds > BATCH_SECONDS or size > BATCH_BYTES:
+                break
+            batch.append(self._fresh.popleft())
+        return batch
+
+    def _seconds(self, task: Task) -> float:
+        """What a task adds to a batch; more than one may hold where it is not known to be brief."""
+        seconds = self._brief(task.stratum)
+        return seconds if seconds is not None and seconds < BRIEF else 2 * BATCH_SECONDS
+
+    def _grant(self, tasks: list[Task], memory: int, *, fresh: bool = False) -> Grant:
+        rules = self._rules
+        seconds = (rules.timeout + rules.timeout_per_mb * task.size / 1e6 for task in tasks)
+        return Grant(tuple(tasks), tuple(seconds), memory, fresh)
 
     # ── rules ────────────────────────────────────────────────────────────────────────────────
 

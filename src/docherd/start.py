@@ -86,14 +86,15 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
     stack.callback(window.close)
     committer = Committer(segment, ledger, pool.wake)
     stack.callback(_close_quietly, committer)
+    forecast = Forecast(ledger.learned())
     return Rooms(
         folder=folder,
         about=about,
         ledger=ledger,
         source=_source(job, about, ledger, pool, stack),
         window=window,
-        scheduler=Scheduler(rules),
-        forecast=Forecast(ledger.learned()),
+        scheduler=Scheduler(rules, forecast.brief),
+        forecast=forecast,
         pool=pool,
         committer=committer,
         log=log,

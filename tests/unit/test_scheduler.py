@@ -254,3 +254,39 @@ def test_without_a_rule_any_number_may_fail():
     scheduler = Scheduler(RULES)
     for _ in range(1000):
         scheduler.count_failed()
+
+
+# ── batches ──────────────────────────────────────────────────────────────────────────────────
+
+
+@given(
+    seconds=st.lists(st.sampled_from([None, 0.0, 0.0001, 0.0009, 0.002]), min_size=1, max_size=300),
+    workers=st.integers(1, 8),
+)
+@settings(deadline=None)
+def test_batches_are_brief_and_in_order(seconds, workers):
+    """Only Documents forecast below 1 ms travel together, at most 20 ms of them, in walk order."""
+    strata = {None: "unknown/1", **{s: f"x/{n}" for n, s in enumerate({*seconds} - {None})}}
+    forecast = {name: each for each, name in strata.items()}
+    scheduler = Scheduler(replace(RULES, workers=workers), forecast.get)
+    scheduler.offer([replace(task(n), stratum=strata[each]) for n, each in enumerate(seconds)])
+    given_out = []
+    while (grant := scheduler.next(0, walk_over=False)) is not None:
+        expected = [forecast[each.stratum] for each in grant.tasks]
+        assert len(grant.tasks) == len(grant.timeouts) <= 512
+        if len(grant.tasks) > 1:
+            assert all(each is not None and each < 0.001 for each in expected)
+            assert sum(expected) <= 0.020
+            assert len(grant.tasks) <= 1 + (len(seconds) - len(given_out) - 1) // (2 * workers)
+        given_out += [each.document for each in grant.tasks]
+    assert given_out == list(range(len(seconds)))
+
+
+def test_a_retry_travels_alone_however_brief():
+    """What killed a worker is not put beside others again."""
+    scheduler = Scheduler(RULES, lambda stratum: 0.0001)
+    tries = [task(n, attempt=1, previous_reason=Reason.CRASH) for n in range(20)]
+    scheduler.offer(tries)
+    grants = [scheduler.next(0, walk_over=True) for _ in tries]
+    assert [len(grant.tasks) for grant in grants] == [1] * 20
+    assert all(grant.fresh for grant in grants)

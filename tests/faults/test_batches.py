@@ -1,0 +1,103 @@
+"""Documents so brief that they travel together: a fault still costs one of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import oracle
+
+#: enough of each that the forecast trusts itself and batches are full
+INNOCENT = 1200
+
+COUNTING = """
+import os
+
+def own(path):
+    word = path.name.split("-")[0]
+    if word == "segv":
+        import ctypes
+        ctypes.string_at(0)
+    if word == "exit":
+        os._exit(0)
+    if word == "hang":
+        while True:
+            pass
+    if word == "raise":
+        raise ValueError("by name")
+    if word == "memory":
+        held = [b"x" * (16 << 20) for _ in range(64)]
+    if word == "bad":
+        return {"value": object()}
+    if word == "garbage":
+        os.write(3, b"\\xff" * 64)
+    return {"name": path.name}
+"""
+
+REASONS = {
+    "segv": "crash",
+    "exit": "exit",
+    "hang": "timeout",
+    "raise": "error",
+    "memory": "memory",
+    "bad": "result_invalid",
+    "garbage": "crash",
+}
+
+
+def make(folder: Path, faults: dict[str, int]) -> dict[str, str]:
+    """Innocent documents with faulty ones between them, at these places; what must fail."""
+    (folder / "in").mkdir()
+    names = {f"in-{number:05d}.txt" for number in range(INNOCENT)}
+    expected = {}
+    for word, place in faults.items():
+        # Sorted by name within a folder: the place is in the name of the folder.
+        inner = folder / "in" / f"{place:05d}"
+        inner.mkdir(exist_ok=True)
+        (inner / f"{word}-1.txt").write_text("x")
+        expected[f"in/{place:05d}/{word}-1.txt"] = REASONS[word]
+    for number, name in enumerate(sorted(names)):
+        inner = folder / "in" / f"{number // 100 * 100:05d}"
+        inner.mkdir(exist_ok=True)
+        (inner / name).write_text("x")
+    (folder / "own.py").write_text(COUNTING)
+    return expected
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_a_fault_in_a_batch_costs_one_document(tmp_path: Path, offset: int) -> None:
+    """Every fault, at the beginning, in the middle and at the end of what travels together."""
+    words = list(REASONS)
+    places = {words[(n + offset) % len(words)]: 300 + 100 * n for n in range(len(words))}
+    expected = make(tmp_path, places)
+    ended = oracle.docherd(
+        *("run", "in", "-o", "out", "-p", "own.py:own", "-w", "2"),
+        *("--timeout", "1", "--memory", "512MB", "-q"),
+        cwd=tmp_path,
+    )
+    assert ended.code == 1, ended.err
+    oracle.check(tmp_path / "out", expected, total=INNOCENT + len(words))
+    assert len(oracle.records(tmp_path / "out")) == INNOCENT
+
+
+def test_brief_documents_really_travel_together(tmp_path: Path) -> None:
+    """Fewer messages than documents: the engine's slot file is written once a batch."""
+    make(tmp_path, {})
+    (tmp_path / "own.py").write_text(
+        "import mmap, struct\n"
+        "from docherd.wire import SLOT, Slot\n"
+        "slot = None\n"
+        "def own(path):\n"
+        "    global slot\n"
+        "    slot = slot or Slot(SLOT)\n"
+        "    return {'batch': len(slot.held()[1])}\n"
+    )
+    ended = oracle.docherd(
+        *("run", "in", "-o", "out", "-p", "own.py:own", "-w", "2", "-q"), cwd=tmp_path
+    )
+    assert ended.code == 0, ended.err
+    sizes = [row["batch"] for row in oracle.records(tmp_path / "out")]
+    assert max(map(int, map(str, sizes))) > 5
+    assert os.path.exists(tmp_path / "out" / "report.html")
