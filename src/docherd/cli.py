@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -47,7 +46,9 @@ def execute(arguments: Sequence[str]) -> int:
         print(f"docherd: {_lines(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # `docherd cat | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from docherd.stop import silence
+
+        silence()
         return 0
     except KeyboardInterrupt:
         from docherd.stop import die_of

@@ -20,7 +20,7 @@ from docherd.job import Job, Summary, limits
 from docherd.model import Outcome, Reason, Root, Status, printable
 from docherd.processors import describe
 from docherd.setup import Setup
-from docherd.stop import Stop, die_of, signals
+from docherd.stop import Stop, die_of, signals, silence
 from docherd.view import View
 
 
@@ -161,12 +161,14 @@ def _carry_out(job: Job, given: Namespace) -> int:
         if kind == "json":
             queries.print_json({"event": "exit", "code": error.exit_code, "stopped": str(error)})
         raise
-    if kind == "json":
-        queries.print_json({"event": "exit", "code": _code(summary, stop), **_ending(summary)})
-    elif not given.quiet:
-        if kind == "none":  # no display has said it
-            print(wording.verdict(summary.state, summary.counts, summary.seconds))
-        _say_ending(summary)
+    try:
+        if kind == "json":
+            queries.print_json({"event": "exit", "code": _code(summary, stop), **_ending(summary)})
+        elif not given.quiet:
+            _say_ending(summary, verdict=kind == "none")
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads it; how the run ended is still the exit code
+        silence()
     if stop.signal is not None:
         die_of(stop.signal)
     return summary.exit_code
@@ -187,8 +189,11 @@ def _ending(summary: Summary) -> dict[str, object]:
     }
 
 
-def _say_ending(summary: Summary) -> None:
+def _say_ending(summary: Summary, *, verdict: bool) -> None:
+    """Where the results are; ``verdict``: also how it ended, where no display has said it."""
     out = summary.out
+    if verdict:
+        print(wording.verdict(summary.state, summary.counts, summary.seconds))
     if summary.stopped:
         print(f"stopped: {printable(summary.stopped)}")
     if summary.unchanged:

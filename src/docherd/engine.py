@@ -254,7 +254,7 @@ class Engine:
 
     def _write_status(self, snapshot: Snapshot) -> None:
         text = json.dumps(progress.status(snapshot), indent=1).encode()
-        write_atomically(self._rooms.folder.path / "status.json", text, durable=False)
+        write_atomically(self._rooms.folder.path / "status.json", [text], durable=False)
 
     def _snapshot(self, state: str) -> Snapshot:
         seconds = time.monotonic() - self._start

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import socket
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,7 +137,7 @@ class Folder:
             run=about.run or secrets.token_hex(8),
             created=about.created or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         )
-        write_atomically(self.path / "run.json", json.dumps(named.as_json(), indent=1).encode())
+        write_atomically(self.path / "run.json", [json.dumps(named.as_json(), indent=1).encode()])
         return named
 
     def release(self) -> None:
@@ -155,22 +156,22 @@ def _is_ours(name: str) -> bool:
     return name in OURS or any(name.startswith(f".{each}.") for each in OURS)
 
 
-def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replace a file's content so that a reader sees the old or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def write_atomically(path: Path, pieces: Iterable[bytes], *, durable: bool = True) -> None:
+    """Replace a file's content so that a reader sees the old or the new, never a part.
+
+    Raises OSError; what was there is then still there, and nothing else.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
-        try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(fd, view) :]
+        with os.fdopen(os.open(unfinished, flags, 0o666), "wb") as file:
+            file.writelines(pieces)
+            file.flush()
             if durable:
-                os.fsync(fd)
-        finally:
-            os.close(fd)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+                os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
         raise
     if durable:
         host.sync_folder(path.parent)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import platform
 import sqlite3
-import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import resources
@@ -19,6 +17,7 @@ from markupsafe import Markup
 
 from docherd import advice, chart, host, units, wording
 from docherd.exceptions import EnvironmentFault
+from docherd.folder import write_atomically
 from docherd.model import Reason, printable, text_of
 from docherd.quoting import shell_quoted
 from docherd.remembered import Failure
@@ -53,21 +52,10 @@ def json_line(failure: Failure) -> str:
     return json.dumps(failure.as_json()) + "\n"
 
 
-def _replace(file: Path, chunks: Iterable[str]) -> Path:
+def _replace(file: Path, pieces: Iterable[str]) -> Path:
     """Write ``file`` whole, or leave what was there."""
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
-        ) as new:
-            try:
-                new.writelines(chunks)
-                new.flush()
-                os.fsync(new.fileno())
-                Path(new.name).replace(file)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(new.name).unlink()
-                raise
+        write_atomically(file, (piece.encode() for piece in pieces))
     except OSError as error:
         shown = text_of(os.fsencode(file))
         raise EnvironmentFault(f"{shown}: cannot be written ({error.strerror})") from error

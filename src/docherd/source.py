@@ -147,6 +147,11 @@ def refuse_output_inside(roots: Sequence[Root], out: Path) -> None:
                 f"the output {printable(str(out))} lies in the input {_shown(root)};"
                 " give an -o outside of it"
             )
+        if folder.startswith(target):
+            raise UsageError(
+                f"the input {_shown(root)} lies in the output {printable(str(out))};"
+                " give another -o"
+            )
 
 
 # ── walking ──────────────────────────────────────────────────────────────────────────────────

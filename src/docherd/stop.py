@@ -97,3 +97,8 @@ def die_of(number: int) -> None:
     sys.stdout.flush()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def silence() -> None:
+    """After a broken pipe: what is still to be printed goes nowhere, and no error comes of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

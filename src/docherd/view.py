@@ -63,10 +63,11 @@ class View:
         Raises UsageError where there is none, DamageError where it cannot be read.
         """
         pinned, ledger = folder / "run.json", folder / "ledger.db"
-        if not (pinned.is_file() and ledger.is_file()):
-            raise UsageError(
-                f"{_shown(folder)}: no run here; start one with: docherd run INPUT... -o OUT"
-            )
+        if not pinned.is_file():
+            start = "start one with: docherd run INPUT... -o OUT"
+            raise UsageError(f"{_shown(folder)}: no run here; {start}")
+        if not ledger.is_file():
+            raise DamageError(f"{_shown(ledger)} is missing although there is a run.json")
         connection = ReadOnly(ledger, _TABLES)
         try:
             return cls(folder, json.loads(pinned.read_bytes()), connection)

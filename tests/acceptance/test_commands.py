@@ -554,3 +554,37 @@ def test_help_and_version_are_there():
     for command in ("run", "resume", "status", "failures", "retry", "show", "cat", "try"):
         assert command in overview
     assert "--max-interruptions" in oracle.docherd("run", "--help").out
+
+
+def test_a_closed_pipe_does_not_change_how_a_run_ended(own):
+    """E07: with nobody reading what it prints, a run still finishes, with its own exit code."""
+    run = f"{sys.executable} -m docherd run in -o out -p own.py:own"
+    script = f"set -o pipefail; {run} 2>&1 | true"
+    ended = subprocess.run(
+        ["bash", "-c", script], cwd=own.folder, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (1, "")
+    oracle.check(own.out)
+
+
+def test_the_files_of_a_run_follow_the_umask(own):
+    """The report can be read by whom the data can be read by."""
+    assert own.run().code == 1
+    modes = {name: (own.out / name).stat().st_mode for name in ("report.html", "status.json")}
+    assert modes["report.html"] == modes["status.json"]
+
+
+def test_a_ledger_that_is_gone_is_damage_to_readers_too(own):
+    """A run.json without its ledger exits with 4, whatever the command."""
+    assert own.run().code == 1
+    (own.out / "ledger.db").unlink()
+    for command in ("status", "failures", "cat", "report"):
+        assert oracle.docherd(command, own.out).code == 4, command
+
+
+def test_an_input_inside_the_output_is_refused(own):
+    """The results of a run are not its documents."""
+    assert own.run().code == 1
+    ended = oracle.docherd("run", "out/data", "-o", "out", cwd=own.folder)
+    assert ended.code == 2
+    assert "lies in the output" in ended.err
