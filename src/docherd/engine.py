@@ -106,6 +106,7 @@ class Engine:
                 for outcome in self._rooms.pool.outcomes(TICK):
                     self._settle(outcome)
                 self._commit_if_due()
+                self._tell()
                 self._show_if_due()
                 self._obey(self._rooms.pool)
             snapshot = self._finish()
@@ -169,7 +170,6 @@ class Engine:
             self._pending[outcome.task.stratum] -= 1
             self._pace.finished += 1
             self._pace.written += outcome.length
-            self._display.document(outcome)
         if outcome.status is Status.DONE:
             self._rooms.forecast.learn(outcome)
         elif verdict is Verdict.FINAL and outcome.status is Status.FAILED:
@@ -183,6 +183,12 @@ class Engine:
                 self._rooms.scheduler.count_failed()
         except PolicyStop as error:
             self._policy = self._policy or error
+
+    def _tell(self) -> None:
+        """Say what has ended, once that is durable."""
+        for outcome in self._rooms.committer.committed():
+            if outcome.status.final:
+                self._display.document(outcome)
 
     def _commit_if_due(self) -> None:
         now = time.monotonic()
@@ -297,6 +303,7 @@ class Engine:
         self._commit()
         rooms.committer.seal()
         rooms.committer.close()
+        self._tell()
         rooms.window.close()
         rooms.pool.close()
         rooms.ledger.prove()

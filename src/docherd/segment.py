@@ -23,7 +23,7 @@ import queue
 import threading
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -268,6 +268,7 @@ class Committer:
         self._jobs: queue.SimpleQueue[_Commit | _Discover | _Seal | _Vanished | None]
         self._jobs = queue.SimpleQueue()
         self._discovered: queue.SimpleQueue[Discovered] = queue.SimpleQueue()
+        self._committed: queue.SimpleQueue[Sequence[Outcome]] = queue.SimpleQueue()
         self._failure: BaseException | None = None
         self._waiting = 0
         self._bytes = 0
@@ -300,6 +301,11 @@ class Committer:
         while not self._discovered.empty():
             found.append(self._discovered.get())
         return found
+
+    def committed(self) -> Iterator[Outcome]:
+        """Outcomes that have become true since the last call: only now may anybody be told."""
+        while not self._committed.empty():
+            yield from self._committed.get()
 
     @property
     def waiting(self) -> int:
@@ -351,6 +357,7 @@ class Committer:
         match job:
             case _Commit(outcomes, note):
                 self._segment.commit(outcomes, note)
+                self._committed.put(outcomes)
                 size = sum(len(each.lines) for each in outcomes if isinstance(each.lines, bytes))
                 with self._lock:
                     self._bytes -= size

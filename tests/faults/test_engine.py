@@ -445,3 +445,34 @@ def test_sigusr1_and_sigquit_ask_and_the_run_goes_on(tmp_path):
     assert "engine.py" in text
     assert "worker " in text
     oracle.check(tmp_path / "out", failed={}, total=1)
+
+
+# ── reported means durable ───────────────────────────────────────────────────────────────────
+
+
+def test_what_was_reported_as_done_survives_a_kill(tmp_path):
+    """E01: each document that --progress json has named is done after kill -9 of the engine."""
+    (tmp_path / "in").mkdir()
+    for number in range(400):
+        (tmp_path / "in" / f"{number:03d}.txt").write_text(str(number))
+    (tmp_path / "own.py").write_text(
+        "import time\ndef own(path):\n    time.sleep(0.02)\n    return {'name': path.name}\n"
+    )
+    process = oracle.start(
+        *("run", "in", "-o", "out", "-p", "own.py:own", "-w", "2", "--progress", "json"),
+        cwd=tmp_path,
+    )
+    assert process.stdout is not None
+    told = []
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "document":
+            told.append(event["document"])
+        if len(told) >= 20:
+            break
+    oracle.end(process)
+    for document in told:
+        shown = oracle.docherd("show", "out", document, "--json", cwd=tmp_path)
+        entry = json.loads(shown.out)
+        assert [each["status"] for each in entry["attempts"]] == ["done"]
+        assert len(entry["records"]) == 1
