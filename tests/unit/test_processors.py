@@ -338,3 +338,14 @@ def test_a_changed_file_changes_the_fingerprint(file):
     again = loaded(file("def go(path): return 1", name="two.py")).fingerprint
     after = loaded(file("def go(path): return 2", name="three.py")).fingerprint
     assert before == again != after
+
+
+def test_a_class_without_source_is_known_by_its_methods():
+    """Typed at a prompt: another body is another processor, the same one the same."""
+
+    def made(body):
+        scope = {}
+        exec(f"class Typed:\n    def __call__(self, path):\n        return {body}", scope)
+        return fingerprint_of(scope["Typed"])
+
+    assert made("1") == made("1") != made("2")

@@ -17,6 +17,7 @@ import importlib.util
 import inspect
 import json
 import sys
+import tokenize
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +172,8 @@ def load(name: str, payload: bytes, passwords: Sequence[str]) -> Loaded:
         found = pickle.loads(payload)  # noqa: S301 - from our own parent, never from a worker
     else:
         found = _find(name)
-    fingerprint = fingerprint_of(found)
+    # An object's was taken where its source is: here, __main__ is another file.
+    fingerprint = "" if payload else fingerprint_of(found)
     built = found() if inspect.isclass(found) else found
     return Loaded(_with_argument(built), detect, fingerprint, builtin=False)
 
@@ -284,9 +286,13 @@ def _source(thing: object) -> str:
     code = getattr(thing, "__code__", None)
     if code is not None and code.co_name == "<lambda>":  # its source is the whole line around it
         return _code(code)
-    with contextlib.suppress(OSError, TypeError):
+    # A file that was edited since may end in the middle of anything.
+    with contextlib.suppress(OSError, TypeError, SyntaxError, tokenize.TokenError):
         return inspect.getsource(thing)  # type: ignore[arg-type]
-    return _code(code) if code is not None else _name_of(thing)
+    if code is not None:
+        return _code(code)
+    methods = [each.__code__ for each in vars(thing).values() if inspect.isfunction(each)]
+    return repr((_name_of(thing), [_code(each) for each in methods]))
 
 
 def _code(code: CodeType) -> str:
