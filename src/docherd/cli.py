@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
-import docherd
 from docherd.config import Flag, flags
 from docherd.exceptions import INTERNAL, DocherdError, UsageError
 from docherd.model import Reason, printable
+from docherd.version import __version__
 
 #: headings of the option groups, in the order of the help
 _GROUPS = {
@@ -70,7 +70,7 @@ def _bug(error: Exception) -> int:
     with tempfile.NamedTemporaryFile(
         "w", prefix="docherd-bug-", suffix=".txt", delete=False
     ) as file:
-        file.write(f"docherd {docherd.__version__}, python {sys.version}, {sys.argv!r}\n\n")
+        file.write(f"docherd {__version__}, python {sys.version}, {sys.argv!r}\n\n")
         file.writelines(traceback.format_exception(error))
     print(
         f"docherd: a bug of ours: {_lines(f'{type(error).__name__}: {error}')}\n"
@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    top.add_argument("--version", action="version", version=f"docherd {docherd.__version__}")
+    top.add_argument("--version", action="version", version=f"docherd {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_again(commands)

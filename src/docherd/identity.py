@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self, cast
 
-import docherd
 from docherd.exceptions import UsageError
 from docherd.model import Root, printable, text_of
+from docherd.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class About:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "docherd": docherd.__version__,
+            "docherd": __version__,
             "run": self.run,
             "created": self.created,
             "inputs": [_root_as_json(root) for root in self.inputs],

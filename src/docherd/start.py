@@ -15,7 +15,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import docherd
 from docherd import source
 from docherd.child import left_in_hand
 from docherd.exceptions import DamageError, DocherdError
@@ -30,6 +29,7 @@ from docherd.pool import Pool
 from docherd.scheduler import Rules, Scheduler
 from docherd.segment import Committer, Segment
 from docherd.setup import Setup
+from docherd.version import __version__
 from docherd.window import Window
 
 
@@ -81,7 +81,7 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
     if job.retry:
         ledger.reopen(job.retry_reason)
     log = Log(folder.path / "run.log")
-    log.line(f"start {ledger.epoch} of run {about.run}, docherd {docherd.__version__}")
+    log.line(f"start {ledger.epoch} of run {about.run}, docherd {__version__}")
     window = Window(folder.ledger, about.inputs)
     stack.callback(window.close)
     committer = Committer(segment, ledger, pool.wake)
