@@ -26,8 +26,9 @@ from docherd.exceptions import (
     PolicyStop,
 )
 from docherd.folder import write_atomically
+from docherd.forecast import again_seconds, later
 from docherd.job import Job, Summary, limits
-from docherd.model import Counts, Outcome, Snapshot, Status, text_of
+from docherd.model import Counts, Eta, Outcome, Snapshot, Status, text_of
 from docherd.pace import Pace
 from docherd.pool import Pool
 from docherd.rows import Note
@@ -86,6 +87,8 @@ class Engine:
         self._bytes = 0
         #: Documents still to do, by stratum
         self._pending: Counter[str] = Counter()
+        #: seconds that each Document deferred to the end will still cost
+        self._deferred: dict[int, float] = {}
         self._pace = Pace()
         self._policy: PolicyStop | None = None
         #: batches handed to the committer and not yet committed
@@ -163,11 +166,15 @@ class Engine:
         self._pace.worked += outcome.seconds
         if verdict is Verdict.AGAIN:
             self._outcomes.append(replace(outcome, status=Status.PENDING))
+            self._deferred[outcome.task.document] = again_seconds(
+                outcome, self._rules.workers, self._rooms.pool.start_seconds
+            )
             self._rooms.log.outcome(outcome, "will be tried again")
         else:
             self._outcomes.append(outcome)
             self._bytes += outcome.length
             self._pending[outcome.task.stratum] -= 1
+            self._deferred.pop(outcome.task.document, None)
             self._pace.finished += 1
             self._pace.written += outcome.length
         if outcome.status is Status.DONE:
@@ -273,9 +280,7 @@ class Engine:
             seconds=seconds,
             finished=pace.finished,
             rate=pace.rate(seconds),
-            eta=self._rooms.forecast.remaining(+self._pending, pace.worked / max(seconds, 0.001))
-            if pace.finished and state == "running"
-            else None,
+            eta=self._eta(seconds) if pace.finished and state == "running" else None,
             walking=not self._walked,
             workers=self._rules.workers,
             busy=tuple(self._rooms.pool.in_hand()),
@@ -285,6 +290,12 @@ class Engine:
             written=pace.written,
             notice=self._notice(),
         )
+
+    def _eta(self, seconds: float) -> Eta | None:
+        """What is left at the pace of the ``seconds`` so far, and then what was deferred."""
+        parallel = self._pace.worked / max(seconds, 0.001)
+        eta = self._rooms.forecast.remaining(+self._pending, parallel)
+        return later(eta, sum(self._deferred.values()))
 
     def _notice(self) -> str:
         if self._stop.level is Level.DRAIN:

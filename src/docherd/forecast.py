@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from docherd.model import Eta, Outcome
+from docherd.model import Eta, Outcome, Reason
 
 #: measurements of its own below which a stratum also listens to others
 TRUSTED = 5
@@ -140,6 +140,25 @@ class Forecast:
             if sum(each.count for each in near) >= TRUSTED:
                 break
         return _pooled(near if near else self._strata.values())
+
+
+def again_seconds(outcome: Outcome, workers: int, start_seconds: float) -> float:
+    """Seconds by which a deferred Document lengthens the run.
+
+    After a memory kill it runs solo and may use ``workers`` times the memory: at the rate it went,
+    that takes so many times as long. Any other waits for a fresh worker, which takes
+    ``start_seconds``, and others go on beside it.
+    """
+    if outcome.reason is Reason.MEMORY:
+        return outcome.seconds * workers
+    return (start_seconds + outcome.seconds) / workers
+
+
+def later(eta: Eta | None, seconds: float) -> Eta | None:
+    """``eta`` with the deferred at the end, of which only the order of magnitude is known."""
+    if eta is None:
+        return None
+    return Eta(eta.seconds + seconds, eta.low + seconds / 3, eta.high + seconds * 3)
 
 
 def _split(stratum: str) -> tuple[str, int]:

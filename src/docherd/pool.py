@@ -73,10 +73,11 @@ class Pool:
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
         self._sentinel = Sentinel(self._token)
         self._proven = False
-        #: the processor's
         self.fingerprint = setup.processor.fingerprint or ""
         #: most bytes in use by all workers together
         self.peak = 0
+        #: seconds the last worker took from its start until it had loaded the processor
+        self.start_seconds = 0.0
 
     # ── the interface ────────────────────────────────────────────────────────────────────────
 
@@ -271,6 +272,7 @@ class Pool:
         if "refused" not in message:
             self.fingerprint = self.fingerprint or str(message["fingerprint"])
             child.ready = self._proven = True
+            self.start_seconds = time.monotonic() - child.born
             return
         detail = f"\n{str(message['detail']).rstrip()}" if message["detail"] else ""
         why = f"cannot load {self._setup.processor.name}: {message['refused']}{detail}"

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docherd.discovery import stratum_of
-from docherd.forecast import BAND, TRUSTED, Forecast
-from docherd.model import Outcome, Status, Task
+from docherd.forecast import BAND, TRUSTED, Forecast, again_seconds, later
+from docherd.model import Eta, Outcome, Reason, Status, Task
 
 fixed = settings(derandomize=True, deadline=None, max_examples=120)
 SECONDS = st.floats(0.0, 1e5)
@@ -160,3 +160,26 @@ def test_any_file_has_a_stratum_that_the_forecast_takes(path, size):
 def test_a_stratum_is_an_extension_and_a_power_of_two(path, size, stratum):
     """Odd extensions count as none, so that strata stay few."""
     assert stratum_of(path, size) == stratum
+
+
+# ── what was deferred ────────────────────────────────────────────────────────────────────────
+
+
+def test_a_memory_kill_is_expected_to_take_the_larger_budgets_time():
+    """Solo it may use `workers` times the memory, at the rate it went; nobody works beside it."""
+    task = Task(1, "x" * 16, b"/a", "a", 1, "x/1")
+    outcome = Outcome(task, Status.FAILED, Reason.MEMORY, seconds=0.5)
+    assert again_seconds(outcome, 8, 0.2) == 4.0
+
+
+def test_a_crash_is_expected_to_take_a_fresh_workers_start():
+    """Beside others, so it lengthens the run by its share."""
+    task = Task(1, "x" * 16, b"/a", "a", 1, "x/1")
+    outcome = Outcome(task, Status.FAILED, Reason.CRASH, seconds=0.6)
+    assert again_seconds(outcome, 4, 0.2) == pytest.approx(0.2)
+
+
+def test_what_is_deferred_moves_the_end_and_widens_its_band():
+    """An ETA is later by it, and no ETA stays none."""
+    assert later(None, 5.0) is None
+    assert later(Eta(10.0, 8.0, 12.0), 3.0) == Eta(13.0, 9.0, 21.0)
