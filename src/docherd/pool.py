@@ -40,6 +40,7 @@ GROWTH, LOOK_MIN, LOOK_MAX = 1_000_000_000, 0.05, 0.5
 LEAK_FACTOR, LEAK_BYTES = 1.5, 64 << 20
 #: a worker is replaced after this many tasks or bytes of spool
 RETIRE_TASKS, RETIRE_SPOOL = 100_000, 4 << 30
+DELIVERY = 0.5  #: seconds a grant may take to reach its worker
 #: seconds between looks at all workers
 LOOK_EVERY = 0.02
 #: a gap between two looks longer than this means that the engine, not the workers, stood still
@@ -321,11 +322,10 @@ class Pool:
         index, since, _, _ = child.slot.hand()
         held = now - child.given - child.pause
         if 0 <= index < len(grant.tasks):
-            # A worker that lies about its start gains nothing: it has no longer than since the
-            # grant, and all tasks together no longer than their sum.
+            # Also the sum of all: a worker that lies about its start gains nothing.
             limit = grant.timeouts[index]
             taken = min(held, now - since - child.pause)
-            if taken > limit or held > sum(grant.timeouts):
+            if taken > limit or held > sum(grant.timeouts) + DELIVERY:
                 child.kill((Reason.TIMEOUT, f"over its {limit:g} s"))
                 return
         elif held > START_LIMIT + sum(grant.timeouts):

@@ -290,3 +290,22 @@ def test_a_document_over_its_memory_is_killed_and_had_two_chances(
         assert row["message"].endswith("limit 200 MB")
         assert row["attempts"] == 2
         assert 200e6 < row["peak_memory"] < 500e6
+
+
+def test_a_worker_that_lies_about_its_start_gains_nothing(tmp_path):
+    """W01, C09: a processor that keeps telling the slot it has just begun is cut all the same."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("a")
+    (tmp_path / "own.py").write_text(
+        "from docherd.wire import SLOT, Slot\n"
+        "def own(path):\n"
+        "    slot = Slot(SLOT)\n"
+        "    while True:\n"
+        "        slot.take(0)\n"
+    )
+    ended = oracle.docherd(
+        *("run", "in", "-o", "out", "-p", "own.py:own", "--timeout", "1", "-q"), cwd=tmp_path
+    )
+    assert ended.code == 1, ended.err
+    assert ended.seconds < 10
+    oracle.check(tmp_path / "out", {"in/a.txt": "timeout"}, total=1)
