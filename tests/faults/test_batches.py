@@ -28,7 +28,7 @@ def own(path):
     if word == "raise":
         raise ValueError("by name")
     if word == "memory":
-        held = [b"x" * (16 << 20) for _ in range(64)]
+        held = [b"x" * (16 << 20) for _ in range(400)]
     if word == "bad":
         return {"value": object()}
     if word == "garbage":
@@ -74,7 +74,7 @@ def test_a_fault_in_a_batch_costs_one_document(tmp_path: Path, offset: int) -> N
     expected = make(tmp_path, places)
     ended = oracle.docherd(
         *("run", "in", "-o", "out", "-p", "own.py:own", "-w", "2"),
-        *("--timeout", "1", "--memory", "512MB", "-q"),
+        *("--timeout", "3", "--memory", "128MB", "-q"),
         cwd=tmp_path,
     )
     assert ended.code == 1, ended.err
