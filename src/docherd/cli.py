@@ -37,6 +37,10 @@ def execute(arguments: Sequence[str]) -> int:
     """Run one command; its exit code. A run that a signal ended dies of that signal."""
     try:
         options = parser().parse_args(arguments)
+        from docherd import host
+
+        if not host.supported():
+            raise UsageError("docherd runs on Linux (and macOS); on Windows use it inside WSL2")
         from docherd import commands
 
         code = commands.execute(options)

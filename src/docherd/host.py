@@ -7,7 +7,6 @@ of /proc and without the parent-death signal (the sentinel alone ends the worker
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import signal
 import sys
@@ -276,6 +275,8 @@ def sync_data(fd: int) -> None:
     if LINUX:
         os.fdatasync(fd)
     else:
+        import fcntl  # not there on Windows, where this module must still say so
+
         fcntl.fcntl(fd, getattr(fcntl, "F_FULLFSYNC", 51))
 
 

@@ -186,3 +186,10 @@ def test_the_real_command_refuses_as_one_line_too(here):
     assert ended.code == 2
     assert ended.err == "docherd: no option 'worker'; did you mean workers?\n"
     assert ended.out == ""
+
+
+def test_another_system_is_refused_with_the_way_out(here, capsys, monkeypatch):
+    """Where there is no POSIX, the one line names WSL2."""
+    monkeypatch.setattr("docherd.host.supported", lambda: False)
+    assert "WSL2" in refuse(capsys, "run in -o out")
+    assert not (here / "out").exists()
