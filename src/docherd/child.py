@@ -6,19 +6,18 @@ This is the one place where a worker starts.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import socket
-import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from docherd import spawn
 from docherd.exceptions import EnvironmentFault
-from docherd.model import Grant, Outcome, Reason, Spooled, Status, Task
-from docherd.wire import BODY_LIMIT, HEADER, INDEX_LIMIT, Slot, clean
+from docherd.model import Grant, Outcome, Reason, Spool, Spooled, Status, Task
+from docherd.wire import BODY_LIMIT, HEADER, INDEX_LIMIT, SLOT, SOCKET, SPOOL, Slot, clean
 
 #: bytes kept of what a worker printed, and how many of them go into a failure's detail
 RING, TAIL = 64 << 10, 8 << 10
@@ -87,8 +86,10 @@ class Child:
         os.write(slot, bytes(Slot.SIZE))
         self.slot = Slot(slot)
         self.slot.idle()
-        self.spool = _nameless(folder / f"spool-{self.number:06d}")
-        self.pid = _spawn((output, theirs.fileno(), slot, self.spool), environment)
+        self.spool = Spool(_nameless(folder / f"spool-{self.number:06d}"))
+        files = {0: spawn.NOTHING, 1: output, 2: output}
+        files |= {SOCKET: theirs.fileno(), SLOT: slot, SPOOL: self.spool.fd}
+        self.pid = spawn.python("docherd.worker", (), files, environment)
         theirs.close()
         os.close(output)
         os.close(slot)
@@ -141,11 +142,11 @@ class Child:
             yield found
 
     def spooled_range(self, offset: int, length: int) -> Spooled:
-        """A range of the spool, with a descriptor of its own that its holder closes."""
-        if offset != self.spooled or os.fstat(self.spool).st_size < offset + length:
+        """A range of the spool, which stays open for as long as somebody holds it."""
+        if offset != self.spooled or os.fstat(self.spool.fd).st_size < offset + length:
             raise ValueError("a range that is not in the spool")
         self.spooled = offset + length
-        return Spooled(os.dup(self.spool), offset)
+        return Spooled(self.spool, offset)
 
     # ── listen ───────────────────────────────────────────────────────────────────────────────
 
@@ -254,7 +255,6 @@ class Child:
             os.close(self.output)
             self.output = -1
         self.slot.close()
-        os.close(self.spool)
         self._slot_file.unlink(missing_ok=True)
 
 
@@ -285,50 +285,15 @@ def _nameless(path: Path) -> int:
     return fd
 
 
-def _spawn(sources: tuple[int, int, int, int], environment: Mapping[str, str]) -> int:
-    """``python -P -m docherd.worker`` with (output, socket, slot, spool) as fds 1+2, 3, 4, 5.
-
-    -P: a json.py in the documents' folder must not be imported. posix_spawn: a parent that has
-    threads must not fork.
-    """
-    # Duplicates above the targets, so that no dup2 overwrites another's source.
-    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16) for fd in sources]
-    targets = ((high[0], 1), (high[0], 2), (high[1], 3), (high[2], 4), (high[3], 5))
-    try:
-        return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-P", "-m", "docherd.worker", str(os.getpid())],
-            environment,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                *((os.POSIX_SPAWN_DUP2, source, target) for source, target in targets),
-            ],
-            setsid=True,  # the terminal's Ctrl-C does not reach it
-            setsigmask=[],
-            setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE],
-        )
-    finally:
-        for fd in high:
-            os.close(fd)
-
-
 class Sentinel:
     """The process that cleans up after the engine, however it ends (docherd.sentinel)."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, folders: Sequence[Path] = ()) -> None:
+        """``folders`` are removed with everything in them."""
         read, self._pipe = os.pipe()
+        files = {0: read, 1: spawn.NOTHING, 2: spawn.NOTHING}
         try:
-            self._pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-P", "-m", "docherd.sentinel", token],
-                dict(os.environ),
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, read, 0),
-                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-                ],
-                setsid=True,
-            )
+            self._pid = spawn.python("docherd.sentinel", (token, *map(str, folders)), files)
         except OSError as error:
             raise EnvironmentFault(f"cannot start a process: {error.strerror}") from error
         finally:
@@ -339,7 +304,4 @@ class Sentinel:
         if self._pipe >= 0:
             os.close(self._pipe)
             self._pipe = -1
-            try:
-                os.waitpid(self._pid, 0)
-            except ChildProcessError:
-                pass  # reaped by somebody else in this process
+            spawn.wait(self._pid)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from docherd.model import Found, Status
 from docherd.outcomes import Outcomes
 from docherd.rows import Discovered, Known, OutcomeRow
-from docherd.schema import PRUNED
+from docherd.schema import PRUNED, insert
 
 #: paths looked up with one statement
 LOOKUP = 500
@@ -16,10 +16,15 @@ LOOKUP = 500
 
 def stratum_of(path: bytes, size: int) -> str:
     """``pdf/17``: extension and power-of-two size class, the unit of forecast and order."""
-    name = path.rpartition(b"/")[2]
-    _, dot, extension = name.rpartition(b".")
-    known = dot and len(extension) <= 8 and extension.isalnum()
+    extension = _extension(path)
+    known = extension.isalnum()
     return f"{extension.decode('ascii').lower() if known else ''}/{size.bit_length()}"
+
+
+def _extension(path: bytes) -> bytes:
+    """What may be one; empty where there is none."""
+    _, dot, extension = path.rpartition(b".")
+    return extension if dot and len(extension) <= 8 and b"/" not in extension else b""
 
 
 class Discovery:
@@ -28,10 +33,14 @@ class Discovery:
     def __init__(self, db: sqlite3.Connection, outcomes: Outcomes) -> None:
         self._db = db
         self._outcomes = outcomes
-        self._documents = len(outcomes.status) - 1
+        self._documents = self._earlier = len(outcomes.status) - 1
+        #: the row that the walk met last, of those of earlier starts
+        self._cursor = 0
         self._strata: dict[str, int] = {
             name: number for number, name in db.execute("select id, name from stratum")
         }
+        #: the same by extension and size class, as they were met
+        self._stratum_of: dict[tuple[bytes, int], tuple[int, str]] = {}
         #: a byte a Document: met by this start's walk
         self._seen = bytearray(self._documents + 1)
         #: finished Documents that this walk met as they were
@@ -39,10 +48,15 @@ class Discovery:
 
     def take(self, batch: Sequence[Found]) -> Discovered:
         """Insert the new, re-open the changed, note the seen."""
-        result = Discovered([], {}, [])
+        result = Discovered([], {}, [], [])
         known = self._known(batch)
-        self._insert([f for f in batch if (f.root, f.path) not in known], result)
-        for found in batch:
+        try:
+            self._insert(_unknown(batch, known), result)
+        except sqlite3.IntegrityError:
+            # A folder that changes while it is read may show a name in two batches.
+            known |= self._looked_up(batch)
+            self._insert(_unknown(batch, known), result)
+        for found in batch if known else ():
             if (row := known.get((found.root, found.path))) is not None:
                 self._compare(found, row, result)
         return result
@@ -59,43 +73,72 @@ class Discovery:
         return len(gone)
 
     def _known(self, batch: Sequence[Found]) -> dict[tuple[int, bytes], Known]:
+        """What earlier starts know of a batch.
+
+        A walk meets the Documents in the order of the first one, but for a few: the rows behind
+        the last one met are read in one go, and only what is not among them is looked up.
+        """
+        if not self._earlier:
+            return {}
+        wanted = {(found.root, found.path) for found in batch}
+        rows = self._db.execute(
+            f"select {_COLUMNS} from document where id > ? and id <= ? limit ?",  # noqa: S608
+            (self._cursor, self._earlier, len(batch)),
+        ).fetchall()
+        ahead = {(root, path): Known(*rest) for root, path, *rest in rows}
+        known = {key: ahead[key] for key in wanted & ahead.keys()}
+        known |= self._looked_up([f for f in batch if (f.root, f.path) not in known])
+        met = (known[key] for f in reversed(batch) if (key := (f.root, f.path)) in known)
+        self._cursor = next((row.document for row in met), self._cursor)
+        return known
+
+    def _looked_up(self, batch: Sequence[Found]) -> dict[tuple[int, bytes], Known]:
+        """The rows of these paths."""
         known: dict[tuple[int, bytes], Known] = {}
-        if not self._documents:
-            return known
         for start in range(0, len(batch), LOOKUP):
             part = batch[start : start + LOOKUP]
             for root in {found.root for found in part}:
                 paths = [found.path for found in part if found.root == root]
                 marks = ",".join("?" * len(paths))
                 rows = self._db.execute(
-                    "select path, id, size, mtime_ns, inode, digest from document"  # noqa: S608
-                    f" where root = ? and path in ({marks})",
+                    f"select {_COLUMNS} from document where root = ? and path in ({marks})",  # noqa: S608
                     (root, *paths),
                 )
-                known.update(((root, path), Known(*rest)) for path, *rest in rows)
+                known.update({(root, path): Known(*rest) for root, path, *rest in rows.fetchall()})
         return known
 
-    def _insert(self, new: Sequence[Found], result: Discovered) -> None:
-        rows, aside = [], []
-        for found in new:
-            self._documents += 1
-            name = stratum_of(found.path, found.size)
-            where = (found.root, found.path, found.size, found.mtime_ns, found.inode)
-            rows.append((self._documents, *where, self._stratum(name), found.digest))
-            if found.reason:
-                aside.append((self._documents, found))
+    def _insert(self, new: Collection[Found], result: Discovered) -> None:
+        """Raises IntegrityError, having inserted none, where one was there already."""
+        rows, ready, strata, files, aside = [], [], [], [], []
+        for document, found in enumerate(new, self._documents + 1):
+            root, path, size, mtime_ns, inode, digest, reason, _ = found
+            number, name = self._stratum(path, size)
+            rows.append((document, root, path, size, mtime_ns, inode, number, digest))
+            if reason:
+                aside.append((document, found))
             else:
-                result.ready.append(self._documents)
-                result.strata.append(name)
-        self._db.executemany(
-            "insert into document (id, root, path, size, mtime_ns, inode, stratum, digest)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?)",
-            rows,
-        )
+                ready.append(document)
+                strata.append(name)
+                files.append(found)
+        self._write(rows)
+        self._documents += len(rows)
         self._outcomes.status.extend(bytes(len(rows)))
         self._seen.extend(b"\1" * len(rows))
         for document, found in aside:
             self._set_aside(document, found)
+        result.ready.extend(ready)
+        result.strata.extend(strata)
+        result.found.extend(files)
+
+    def _write(self, rows: Sequence[tuple[object, ...]]) -> None:
+        self._db.execute("savepoint discovered")
+        try:
+            insert(self._db, "document", rows)
+        except sqlite3.IntegrityError:
+            self._db.execute("rollback to discovered")
+            raise
+        finally:
+            self._db.execute("release discovered")
 
     def _compare(self, found: Found, known: Known, result: Discovered) -> None:
         """A Document that the ledger knows."""
@@ -114,12 +157,13 @@ class Discovery:
             if not same:
                 outcomes.append(OutcomeRow(document, Status.PENDING))
             result.ready.append(document)
-            result.strata.append(stratum_of(found.path, found.size))
+            result.strata.append(self._stratum(found.path, found.size)[1])
+            result.found.append(found)
             if document in outcomes.carried:
                 result.carried[document] = outcomes.carried[document]
 
     def _update(self, document: int, found: Found) -> None:
-        stratum = self._stratum(stratum_of(found.path, found.size))
+        stratum, _ = self._stratum(found.path, found.size)
         self._db.execute(
             "update document set size = ?, mtime_ns = ?, inode = ?, stratum = ?, digest = ?"
             " where id = ?",
@@ -132,13 +176,27 @@ class Discovery:
         status = Status.SKIPPED if found.reason.skips else Status.FAILED
         self._outcomes.append(OutcomeRow(document, status, found.reason, message=found.message))
 
-    def _stratum(self, name: str) -> int:
-        if name not in self._strata:
-            self._strata[name] = len(self._strata) + 1
-            self._db.execute(
-                "insert into stratum (id, name) values (?, ?)", (self._strata[name], name)
-            )
-        return self._strata[name]
+    def _stratum(self, path: bytes, size: int) -> tuple[int, str]:
+        """Number and name of a Document's stratum."""
+        key = _extension(path), size.bit_length()
+        if (known := self._stratum_of.get(key)) is None:
+            name = stratum_of(path, size)
+            if name not in self._strata:
+                self._strata[name] = len(self._strata) + 1
+                self._db.execute(
+                    "insert into stratum values (?, ?, null)", (self._strata[name], name)
+                )
+            known = self._stratum_of[key] = self._strata[name], name
+        return known
+
+
+_COLUMNS = "root, path, id, size, mtime_ns, inode, digest"
+
+
+def _unknown(batch: Sequence[Found], known: Mapping[tuple[int, bytes], Known]) -> Collection[Found]:
+    """What is not known, each once."""
+    keyed = {(found.root, found.path): found for found in batch}
+    return [keyed[key] for key in keyed if key not in known] if known else keyed.values()
 
 
 def _zeros(flags: bytearray) -> Iterator[int]:

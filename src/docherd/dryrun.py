@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +13,8 @@ from docherd.folder import Folder
 from docherd.job import Job, filters_of
 from docherd.model import Found
 from docherd.readonly import ReadOnly
+from docherd.walk import Walk, once
+from docherd.walk import found as entries
 
 
 def dry_run(job: Job, stream: TextIO) -> int:
@@ -25,7 +25,8 @@ def dry_run(job: Job, stream: TextIO) -> int:
     sizes: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
     known = _Known(job.out)
-    for found in itertools.islice(_walk(job), job.options.limit):
+    walk = Walk(job.roots, filters_of(job.options), job.files_from, job.null)
+    for found in itertools.islice(once(entries(walk)), walk.filters.limit):
         if found.reason:
             skipped[found.reason] += 1
         elif known.same(found):
@@ -43,16 +44,6 @@ def dry_run(job: Job, stream: TextIO) -> int:
         stream.write(f"  {units.count(number):>10}  left alone: {reason}\n")
     stream.write("nothing was touched\n")
     return 0
-
-
-def _walk(job: Job) -> Iterator[Found]:
-    filters = filters_of(job.options)
-    for index, root in enumerate(job.roots):
-        if root.label:
-            yield from source.walk(index, root, filters)
-        else:
-            file = None if job.files_from == "-" else Path(os.fspath(job.files_from or ""))
-            yield from source.listed(index, source.read_list(file, job.null), filters)
 
 
 class _Known:

@@ -3,8 +3,10 @@
     None ─► no Record      mapping, dataclass, pydantic model, msgspec struct, str ─► one
     iterable of those ─► many, taken one by one
 
-Each line begins with `document`, `path` and `ordinal`. Anything that is not JSON-like ends the
-attempt with the path to the first such value; nothing is ever pickled.
+For a run each line begins with `document`, `path` and `ordinal`. For a stream the lines are bare:
+what was returned, after a line of its own, ``[``, where that were many; so the parent can give
+back both the Records and the very value. Anything that is not JSON-like ends the attempt with
+the path to the first such value; nothing is ever pickled.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from docherd.model import Reason, Status, Task
+from docherd.model import Reason, Task
 from docherd.wire import INLINE, SPOOL
 
 #: the keys that docherd puts first in every Record
@@ -29,30 +32,20 @@ class Ended(Exception):
         self.reason = reason
 
 
-def records_of(result: object) -> Iterator[dict[str, object]]:
-    """The Records in what a processor returned.
+class Encoded(NamedTuple):
+    """The lines of one Document: here, or ``length`` bytes of the spool from ``start`` on."""
 
-    None: no Record. A mapping, dataclass, pydantic model or msgspec struct: one. A string:
-    ``{"text": ...}``. An iterable of those: many, taken one by one.
-    """
-    if result is None:
-        return
-    single = _record(result)
-    if single is not None:
-        yield single
-        return
-    if isinstance(result, bytes | bytearray | memoryview) or not isinstance(result, Iterable):
-        raise Ended(Reason.RESULT_INVALID, f"$ is {name_of_type(result)}: return a dict or a str")
-    for ordinal, each in enumerate(result):
-        if (record := _record(each)) is None:
-            raise Ended(Reason.RESULT_INVALID, f"$[{ordinal}] is {name_of_type(each)}: yield dicts")
-        yield record
+    records: int
+    length: int
+    crc: int
+    #: None where they are in ``lines``
+    start: int | None
+    lines: bytes
 
 
-def _record(value: object) -> dict[str, object] | None:
-    if isinstance(value, str):
-        return {"text": value}
-    if isinstance(value, dict):
+def _value(value: object) -> dict[str, object] | str | None:
+    """A Record, or the text of one; None for what may be an iterable of those."""
+    if isinstance(value, str | dict):
         return value
     try:
         plain = _plain(value)
@@ -84,46 +77,66 @@ def _plain(value: object) -> object:
 class Lines:
     """The Records of one Document as JSON lines, in memory while small, else in the spool."""
 
-    def __init__(self, task: Task, limit: int, spool: int) -> None:
-        head = json.dumps({"document": task.id, "path": task.path}, ensure_ascii=False)
-        self._head = head[:-1] + ', "ordinal": '
+    def __init__(self, task: Task, limit: int, spool: int, *, bare: bool = False) -> None:
+        """At most ``limit`` bytes; the spool is used up to ``spool``."""
+        self._task = task
         self._limit = limit
+        self._bare = bare
+        self._head = ""
         self._buffer = bytearray()
         self._start = self.spool = spool
         self._length = self._records = self._crc = 0
 
-    def add(self, record: dict[str, object]) -> None:
-        """One more Record. Raises Ended where it is not JSON-like, or there is too much."""
-        body = self._encode(record)
-        head = f"{self._head}{self._records}{', ' if len(body) > 2 else ''}".encode()
-        self._records += 1
-        self._length += len(head) + len(body)  # the body's brace is not written, a newline is
-        if self._length > self._limit:
-            raise Ended(Reason.OUTPUT_TOO_LARGE, f"Records over --max-output {self._limit:,} bytes")
-        for piece in (head, memoryview(body)[1:], b"\n"):
-            self._put(piece)
+    def add(self, result: object) -> None:
+        """What a processor returned. Raises Ended where that is not JSON-like, or too much."""
+        if (single := _value(result)) is not None:
+            self._add(single)
+            return
+        if isinstance(result, bytes | bytearray | memoryview) or not isinstance(result, Iterable):
+            kind = name_of_type(result)
+            raise Ended(Reason.RESULT_INVALID, f"$ is {kind}: return a dict or a str")
+        if self._bare:
+            self._line(b"[")
+        for ordinal, each in enumerate(result):
+            if (value := _value(each)) is None:
+                kind = name_of_type(each)
+                raise Ended(Reason.RESULT_INVALID, f"$[{ordinal}] is {kind}: yield dicts")
+            self._add(value)
 
-    def finish(self) -> tuple[dict[str, object], bytes]:
-        """The reply, and the lines where they are not in the spool."""
+    def finish(self) -> Encoded:
+        """All lines; they are no longer kept here."""
         spooled = self.spool > self._start
         if spooled:
             self._flush()
         else:
             self._crc = zlib.crc32(self._buffer)
-        reply: dict[str, object] = {
-            "status": Status.DONE,
-            "records": self._records,
-            "length": self._length,
-            "crc": self._crc,
-            "spool": self._start if spooled else None,
-        }
-        return reply, b"" if spooled else bytes(self._buffer)
+        start = self._start if spooled else None
+        lines = b"" if spooled else bytes(self._buffer)
+        return Encoded(self._records, self._length, self._crc, start, lines)
 
-    def _encode(self, record: dict[str, object]) -> bytes:
-        try:
-            return _encoder.encode(_renamed(record)).encode()
-        except (TypeError, ValueError, RecursionError) as error:
-            raise _invalid(record, error) from None
+    def _add(self, value: dict[str, object] | str) -> None:
+        if self._bare:
+            self._line(_encode(value))
+        else:
+            body = _encode(_renamed({"text": value} if isinstance(value, str) else value))
+            # The body's opening brace is the head's; `{}` has nothing to separate.
+            head = f"{self._opening()}{self._records}{', ' if len(body) > 2 else ''}".encode()
+            self._line(head, memoryview(body)[1:])
+        self._records += 1
+
+    def _opening(self) -> str:
+        """What each line begins with; most Documents without Records never pay for it."""
+        if not self._head:
+            names = {"document": self._task.id, "path": self._task.path}
+            self._head = json.dumps(names, ensure_ascii=False)[:-1] + ', "ordinal": '
+        return self._head
+
+    def _line(self, *pieces: bytes | memoryview) -> None:
+        self._length += sum(map(len, pieces)) + 1
+        if self._length > self._limit:
+            raise Ended(Reason.OUTPUT_TOO_LARGE, f"Records over --max-output {self._limit:,} bytes")
+        for piece in (*pieces, b"\n"):
+            self._put(piece)
 
     def _put(self, piece: bytes | memoryview) -> None:
         if len(piece) > INLINE:  # a large text is not copied once more
@@ -148,6 +161,13 @@ class Lines:
             view, self.spool = view[written:], self.spool + written
 
 
+def _encode(value: dict[str, object] | str) -> bytes:
+    try:
+        return _encoder.encode(value).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _invalid(value, error) from None
+
+
 def _renamed(record: dict[str, object]) -> dict[str, object]:
     """A processor's own `path` becomes `record_path`; nothing is lost, whatever it is called."""
     if not any(key in record for key in OWN_KEYS):
@@ -170,10 +190,10 @@ class SpoolFull(Exception):
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain)
 
 
-def _invalid(record: dict[str, object], error: Exception) -> Ended:
+def _invalid(value: object, error: Exception) -> Ended:
     """result_invalid, with the path to the first value that is not JSON-like."""
     try:
-        where = _first_bad(record, "$", 0)
+        where = _first_bad(value, "$", 0)
     except Exception:  # something in it cannot even be looked at
         where = None
     return Ended(Reason.RESULT_INVALID, where or f"$: {error}")

@@ -15,7 +15,6 @@ import os
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import replace
 
 from docherd import progress, report, source
 from docherd.exceptions import (
@@ -165,7 +164,7 @@ class Engine:
             return
         self._pace.worked += outcome.seconds
         if verdict is Verdict.AGAIN:
-            self._outcomes.append(replace(outcome, status=Status.PENDING))
+            self._outcomes.append(outcome._replace(status=Status.PENDING))
             self._deferred[outcome.task.document] = again_seconds(
                 outcome, self._rules.workers, self._rooms.pool.start_seconds
             )

@@ -79,7 +79,9 @@ class Forecast:
     def learn(self, outcome: Outcome) -> None:
         """Take in a measured attempt; one that was cut short teaches nothing here."""
         stratum = outcome.task.stratum
-        self._strata.setdefault(stratum, _Learned()).add(outcome.seconds, outcome.peak)
+        if (learned := self._strata.get(stratum)) is None:
+            learned = self._strata[stratum] = _Learned()
+        learned.add(outcome.seconds, outcome.peak)
         self._changed.add(stratum)
 
     def dump(self) -> dict[str, str]:

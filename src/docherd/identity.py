@@ -6,7 +6,6 @@ Workers, memory, timeout, limit and display never count.
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self, cast
@@ -14,6 +13,7 @@ from typing import Self, cast
 from docherd.exceptions import UsageError
 from docherd.model import Root, printable, text_of
 from docherd.version import __version__
+from docherd.walk import root_as_json, root_from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class About:
             "docherd": __version__,
             "run": self.run,
             "created": self.created,
-            "inputs": [_root_as_json(root) for root in self.inputs],
+            "inputs": [root_as_json(root) for root in self.inputs],
             "files_from": self.files_from,
             "null": self.null,
             "base": self.base,
@@ -59,7 +59,7 @@ class About:
     def from_json(cls, raw: Mapping[str, object]) -> Self:
         processor = cast("Mapping[str, object]", raw["processor"])
         return cls(
-            inputs=tuple(map(_root_from_json, cast("list[dict[str, object]]", raw["inputs"]))),
+            inputs=tuple(map(root_from_json, cast("list[dict[str, object]]", raw["inputs"]))),
             files_from=cast("str | None", raw["files_from"]),
             null=cast("bool", raw["null"]),
             processor=cast("str", processor["name"]),
@@ -71,25 +71,6 @@ class About:
             run=cast("str", raw["run"]),
             created=cast("str", raw["created"]),
         )
-
-
-def _root_as_json(root: Root) -> dict[str, object]:
-    return {
-        "label": os.fsdecode(root.label),
-        "folder": os.fsdecode(root.folder),
-        "names": None if root.names is None else [os.fsdecode(name) for name in root.names],
-        "pattern": root.pattern,
-    }
-
-
-def _root_from_json(raw: Mapping[str, object]) -> Root:
-    names = cast("list[str] | None", raw["names"])
-    return Root(
-        os.fsencode(cast("str", raw["label"])),
-        os.fsencode(cast("str", raw["folder"])),
-        None if names is None else tuple(map(os.fsencode, names)),
-        cast("str | None", raw["pattern"]),
-    )
 
 
 def agree(old: About, new: About, *, add: bool, new_processor: bool) -> About:

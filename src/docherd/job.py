@@ -11,7 +11,7 @@ from docherd.exceptions import UsageError
 from docherd.model import Counts, Reason, Root
 from docherd.processors import Processor
 from docherd.scheduler import Rules
-from docherd.source import Filters
+from docherd.walk import Filters
 
 #: least memory a worker is worth starting with
 LEAST_SHARE = 64_000_000

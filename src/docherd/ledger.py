@@ -87,6 +87,7 @@ class Ledger:
         """All or nothing; SQLite's errors as ours."""
         with self._translating():
             self._db.execute("begin immediate")
+            self._outcomes.now = int(time.time())
             try:
                 yield
                 self._outcomes.write()
@@ -146,11 +147,6 @@ class Ledger:
             except (sqlite3.OperationalError, sqlite3.ProgrammingError):
                 pass  # somebody is reading: it stays in WAL mode, just as safe; or closed before
         self._db.close()
-
-    def paths(self, root: int) -> list[bytes]:
-        """The paths known below a root, in the order of the first walk."""
-        rows = self._db.execute("select path from document where root = ? order by id", (root,))
-        return [path for (path,) in rows]
 
     def learned(self) -> dict[str, str]:
         """What the forecast wrote, by stratum."""

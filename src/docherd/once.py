@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docherd.exceptions import EnvironmentFault
-from docherd.model import Grant, Outcome, Spooled, Status, Task, document_id, printable, text_of
+from docherd.model import Grant, Outcome, Root, Spooled, Status, Task, printable
 from docherd.pool import Pool
 from docherd.setup import Setup
 
@@ -26,7 +26,7 @@ def attempt(file: Path, setup: Setup, timeout: float, memory: int) -> Iterator[O
         size = os.stat(path).st_size  # noqa: PTH116 - bytes
     except OSError as error:
         raise EnvironmentFault(f"{printable(str(file))}: {error.strerror}") from None
-    task = Task(0, document_id(b"", path[1:]), path, text_of(path), size, "")
+    task = Task(0, Root(b"", b"/"), path[1:], size, "")
     with tempfile.TemporaryDirectory(prefix="docherd-") as folder:
         pool = Pool(setup, Path(folder))
         try:
@@ -54,7 +54,6 @@ def _pieces(outcome: Outcome) -> Iterator[bytes]:
         return
     offset, end = outcome.lines.offset, outcome.lines.offset + outcome.length
     while offset < end:
-        piece = os.pread(outcome.lines.fd, min(SLICE, end - offset), offset)
+        piece = os.pread(outcome.lines.spool.fd, min(SLICE, end - offset), offset)
         offset += len(piece)
         yield piece
-    os.close(outcome.lines.fd)

@@ -12,7 +12,7 @@ from collections import Counter
 
 from docherd.model import Counts, Reason, Status
 from docherd.rows import Carried, OutcomeRow
-from docherd.schema import CODE, PRUNED, STATUSES
+from docherd.schema import CODE, PRUNED, STATUSES, insert
 
 _PENDING, _DONE, _GONE = CODE[Status.PENDING], CODE[Status.DONE], CODE[Status.GONE]
 
@@ -40,6 +40,8 @@ class Outcomes:
             {(status, reason): n for status, reason, n in db.execute("select * from tally")}
         )
         self._changes: Counter[tuple[int, str]] = Counter()
+        #: unix seconds that rows get
+        self.now = int(time.time())
         self._rows: list[tuple[object, ...]] = []
 
     # ── the accounting ───────────────────────────────────────────────────────────────────────
@@ -90,32 +92,27 @@ class Outcomes:
 
     def append(self, row: OutcomeRow) -> None:
         """One more outcome of a Document."""
-        previous = self._replaced(row.document)
+        document, status, reason, attempt, measured, interruptions, message, detail = row
+        # An enum's hash is Python code: the status that nearly all have is compared instead.
+        code = _DONE if status is Status.DONE else CODE[status]
+        known = self.status[document] != _PENDING or document in self.carried
+        previous = self._replaced(document) if known else None
         self._last_row += 1
         self._rows.append(
             (
-                self._last_row,
-                row.document,
-                previous,
-                row.attempt,
-                CODE[row.status],
-                row.reason,
-                *row.measured,
-                row.interruptions or None,
-                int(time.time()),
-                row.message,
-                row.detail,
+                *(self._last_row, document, previous, attempt, code, reason, *measured),
+                *(interruptions or None, self.now, message, detail),
             )
         )
-        self.status[row.document] = CODE[row.status]
-        if row.status is Status.PENDING:
-            reason = Reason(row.reason) if row.reason else None
-            carried = Carried(self._last_row, row.attempt, reason, row.interruptions)
-            self.carried[row.document] = carried
+        self.status[document] = code
+        if status is Status.PENDING:
+            why = Reason(reason) if reason else None
+            self.carried[document] = Carried(self._last_row, attempt, why, interruptions)
             return
-        self.carried.pop(row.document, None)
-        self._changes[CODE[row.status], _reason_key(CODE[row.status], row.reason)] += 1
-        if previous is not None and (row.status is not Status.GONE or row.reason == PRUNED):
+        if known:
+            self.carried.pop(document, None)
+        self._changes[code, _reason_key(code, reason)] += 1
+        if previous is not None and (status is not Status.GONE or reason == PRUNED):
             self._make_stale(previous)
 
     def interrupt(self, document: int, most: int) -> None:
@@ -143,18 +140,14 @@ class Outcomes:
 
     def _write_rows(self) -> None:
         rows, self._rows = self._rows, []
-        self._db.executemany(
-            "insert into outcome values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows
-        )
+        insert(self._db, "outcome", rows)
 
     # ── replacing ────────────────────────────────────────────────────────────────────────────
 
-    def _replaced(self, document: int) -> int | None:
+    def _replaced(self, document: int) -> int:
         """The Document's last row, taken out of the accounting if it was final."""
         if document in self.carried:
             return self.carried[document].row
-        if self.status[document] == _PENDING:
-            return None
         row, status, reason = self._last(document)
         self._changes[status, _reason_key(status, reason)] -= 1
         return row

@@ -22,14 +22,13 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 from docherd import host, replies
 from docherd.child import FAREWELL, Child, Sentinel
 from docherd.exceptions import EnvironmentFault, ProcessorError
 from docherd.model import Busy, Grant, Outcome, Reason, Status
 from docherd.setup import Setup
-from docherd.wire import Json, frame, task_to_wire
+from docherd.wire import Json, batch_to_wire
 
 #: seconds a worker may take to load its processor, and failures in a row before the run stops
 START_LIMIT, START_TRIES = 60.0, 3
@@ -114,8 +113,7 @@ class Pool:
         child.grant, child.given, child.answered = grant, now, 0
         child.pause, child.peak, child.look = 0.0, 0, now + LOOK_MIN
         child.forget_output()
-        tasks = cast("Json", [task_to_wire(task) for task in grant.tasks])
-        self._send(child, frame({"tasks": tasks, "spool": child.spooled}))
+        self._send(child, batch_to_wire(grant.tasks, child.spooled))
         return True
 
     def outcomes(self, timeout: float) -> list[Outcome]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
 from docherd.model import Reason, Status
 
@@ -146,7 +146,7 @@ class Kind:
     #: bytes of input
     size: int
     seconds: float
-    #: of a Document, to about 10 %
+    #: of a Document, to two digits
     median: float
     slowest: float
     peak_memory: int
@@ -156,13 +156,20 @@ class Kind:
         return asdict(self)
 
 
-#: for each doubling of the seconds: neighbours are 19 % apart
-_STEPS = 4
+class KindSums(NamedTuple):
+    """Documents of one kind that took about the same seconds, together."""
+
+    documents: int
+    size: int
+    seconds: float
+    slowest: float
+    peak: int
+    records: int
 
 
 @dataclass(slots=True)
 class KindTally:
-    """Adds up one kind in flat memory: the median comes from counts on a logarithmic scale."""
+    """Adds up one kind in flat memory: the median comes from counts of rounded seconds."""
 
     documents: int = 0
     size: int = 0
@@ -170,17 +177,17 @@ class KindTally:
     slowest: float = 0.0
     peak: int = 0
     records: int = 0
-    _steps: Counter[int] = field(default_factory=Counter)
+    _rounded: Counter[float] = field(default_factory=Counter)
 
-    def add(self, seconds: float, peak: int, size: int, records: int) -> None:
-        """Take one Document in."""
-        self.documents += 1
-        self.size += size
-        self.seconds += seconds
-        self.records += records
-        self.slowest = max(self.slowest, seconds)
-        self.peak = max(self.peak, peak)
-        self._steps[round(math.log2(max(seconds, 1e-6)) * _STEPS)] += 1
+    def add(self, rounded: float, sums: KindSums) -> None:
+        """Take in those that took about ``rounded`` seconds each."""
+        self._rounded[rounded] += sums.documents
+        self.documents += sums.documents
+        self.size += sums.size
+        self.seconds += sums.seconds
+        self.slowest = max(self.slowest, sums.slowest)
+        self.peak = max(self.peak, sums.peak)
+        self.records += sums.records
 
     def total(self, name: str) -> Kind:
         """What came together, under this name."""
@@ -197,8 +204,8 @@ class KindTally:
 
     def _median(self) -> float:
         before = 0
-        for step in sorted(self._steps):
-            before += self._steps[step]
+        for rounded in sorted(self._rounded):
+            before += self._rounded[rounded]
             if 2 * before >= self.documents:
-                return min(self.slowest, math.exp2(step / _STEPS))
+                return min(self.slowest, rounded)
         return 0.0

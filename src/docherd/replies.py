@@ -12,7 +12,7 @@ from typing import cast
 
 from docherd.child import Child
 from docherd.exceptions import EnvironmentFault
-from docherd.model import Outcome, Reason, Spooled, Status, Task
+from docherd.model import Outcome, Reason, Status, Task
 from docherd.wire import Json, clean
 
 
@@ -24,50 +24,52 @@ def outcomes(
         raise ValueError("a reply to nothing")
     child.memory = _natural(message["held"])
     child.peak = max(_natural(message["peak"]), child.peak)
-    at = 0
-    for reply in cast("list[dict[str, Json]]", message["replies"]):
-        if reply["i"] != child.answered:  # ours to count, not the worker's
+    rest, waited = _Body(body), time.monotonic() - child.given
+    for reply in cast("list[Json]", message["replies"]):
+        if child.answered == len(grant.tasks):
             raise ValueError("a reply out of turn")
-        task = grant.tasks[child.answered]
-        if reply["status"] == Status.DONE:
-            lines, length = _lines(child, reply, body, at, max_output)
-            at += length if isinstance(lines, bytes) else 0
-            outcome = _done(child, task, reply, lines, length)
+        task = grant.tasks[child.answered]  # ours to count, not the worker's
+        if type(reply) is int and reply >= 0:
+            outcome = Outcome(task, Status.DONE, None, min(reply / 1e9, waited), child.peak)
+        elif isinstance(reply, list):
+            outcome = _done(child, task, reply, rest, max_output)
         else:
-            outcome = _not_done(child, task, reply)
+            outcome = _not_done(child, task, cast("dict[str, Json]", reply))
         child.answered += 1
         child.served += 1
         yield outcome
 
 
-def _lines(
-    child: Child, reply: dict[str, Json], body: bytes, at: int, max_output: int
-) -> tuple[bytes | Spooled, int]:
-    """A reply's lines, from the body or the spool, and their length."""
-    length = _natural(reply["length"])
-    if length > max_output:
+def _done(child: Child, task: Task, reply: list[Json], body: _Body, max_output: int) -> Outcome:
+    taken, kind, records, size, crc, start = reply
+    if (length := _natural(size)) > max_output:
         raise ValueError("more output than allowed")
-    if reply["spool"] is not None:
-        return child.spooled_range(_natural(reply["spool"]), length), length
-    if len(body) < at + length:
-        raise ValueError("a short body")
-    return body[at : at + length], length
-
-
-def _done(
-    child: Child, task: Task, reply: dict[str, Json], lines: bytes | Spooled, length: int
-) -> Outcome:
+    spooled = None if start is None else child.spooled_range(_natural(start), length)
     return Outcome(
         task,
         Status.DONE,
-        seconds=_seconds(child, reply),
+        seconds=_seconds(child, taken),
         peak=child.peak,
-        kind=_text(reply["kind"], 64),
-        records=_natural(reply["records"]),
+        kind=_text(kind, 64),
+        records=_natural(records),
         length=length,
-        crc=_natural(reply["crc"]),
-        lines=lines,
+        crc=_natural(crc),
+        lines=spooled or body.take(length),
     )
+
+
+class _Body:
+    """The lines of a frame, handed out one Document's after another's."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, length: int) -> bytes:
+        start, self._at = self._at, self._at + length
+        if self._at > len(self._data):
+            raise ValueError("a short body")
+        return self._data[start : self._at]
 
 
 def _not_done(child: Child, task: Task, reply: dict[str, Json]) -> Outcome:
@@ -81,7 +83,7 @@ def _not_done(child: Child, task: Task, reply: dict[str, Json]) -> Outcome:
         task,
         Status.SKIPPED if reason.skips else Status.FAILED,
         reason,
-        seconds=_seconds(child, reply),
+        seconds=_seconds(child, reply["taken"]),
         peak=child.peak,
         kind=_text(reply["kind"], 64),
         message=_text(reply["message"], 5000),
@@ -91,17 +93,14 @@ def _not_done(child: Child, task: Task, reply: dict[str, Json]) -> Outcome:
 
 def _natural(value: Json) -> int:
     """A count or size from a worker: an integer that is not negative, or ValueError."""
-    if not isinstance(value, int) or not 0 <= value < 1 << 62:
+    if type(value) is not int or not 0 <= value < 1 << 62:
         raise ValueError("not a size")
     return value
 
 
-def _seconds(child: Child, reply: dict[str, Json]) -> float:
+def _seconds(child: Child, nanoseconds: Json) -> float:
     """A time from a worker, no longer than the engine has waited, or ValueError."""
-    value = reply["seconds"]
-    if not isinstance(value, int | float) or not value >= 0:  # not: <, for NaN
-        raise ValueError("not a time")
-    return min(value, time.monotonic() - child.given)
+    return min(_natural(nanoseconds) / 1e9, time.monotonic() - child.given)
 
 
 def _text(value: Json, limit: int) -> str | None:

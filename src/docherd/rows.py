@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from docherd.model import Found, Outcome, Reason, Status
 
@@ -24,12 +25,12 @@ class Discovered:
 
     ready: list[int]
     carried: dict[int, Carried]
-    #: stratum of each in `ready`
+    #: stratum of each in `ready`, and what was found
     strata: list[str]
+    found: list[Found]
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """An outcome and where in which part its Records lie; no part where it has none."""
 
     outcome: Outcome
@@ -39,23 +40,25 @@ class Placed:
     def row(self) -> OutcomeRow:
         """As it is appended."""
         outcome, task = self.outcome, self.outcome.task
-        where: tuple[int | None, ...] = (None,) * 4
+        where: tuple[int | None, ...] = _NOWHERE
         if self.part is not None:
             where = (self.part, self.offset, outcome.length, outcome.crc)
         return OutcomeRow(
             task.document,
             outcome.status,
             outcome.reason,
-            attempt=task.attempt + 1,
-            measured=(outcome.seconds, outcome.peak, outcome.kind, outcome.records, *where),
-            interruptions=task.interruptions,
-            message=outcome.message,
-            detail=outcome.detail,
+            task.attempt + 1,
+            (outcome.seconds, outcome.peak, outcome.kind, outcome.records, *where),
+            task.interruptions,
+            outcome.message,
+            outcome.detail,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeRow:
+_NOWHERE = (None,) * 4
+
+
+class OutcomeRow(NamedTuple):
     """One row of the outcome table, but for what the ledger itself adds."""
 
     document: int
@@ -69,8 +72,7 @@ class OutcomeRow:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A row of the document table."""
 
     document: int

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from docherd.exceptions import PolicyStop
@@ -73,7 +73,9 @@ class Scheduler:
         self._alone: deque[Task] = deque()
         self._solo: deque[Task] = deque()
         self._solo_in_hand = False
-        self._firsts: deque[bool] = deque(maxlen=WATCHED)
+        #: the latest first attempts: which killed their worker, and how many those are
+        self._firsts: deque[bool] = deque()
+        self._killed = 0
         self._failed = 0
 
     # ── in ───────────────────────────────────────────────────────────────────────────────────
@@ -91,23 +93,26 @@ class Scheduler:
             return Verdict.BACK
         task = outcome.task
         if outcome.status is Status.FAILED and self._may_retry(outcome):
-            again = replace(task, attempt=task.attempt + 1, previous_reason=outcome.reason)
+            again = task._replace(attempt=task.attempt + 1, previous_reason=outcome.reason)
             self._queue_for(again).append(again)
             return Verdict.AGAIN
         return Verdict.FINAL
 
     def check(self, outcome: Outcome) -> None:
         """Count an attempt against the rules that stop a run. Raises PolicyStop."""
-        if outcome.status is Status.PENDING:
+        if outcome.status is Status.PENDING or outcome.task.attempt:
             return
-        if outcome.task.attempt == 0:
-            self._firsts.append(outcome.reason in _KILLS_WORKER)
-            if sum(self._firsts) >= TOO_MANY:
-                raise PolicyStop(
-                    f"{sum(self._firsts)} of the last {len(self._firsts)} documents killed their"
-                    " worker, so the processor or its installation is broken; the rest stays"
-                    " pending: mend it, then run the same command again"
-                )
+        kills = outcome.reason in _KILLS_WORKER
+        self._firsts.append(kills)
+        self._killed += kills
+        if len(self._firsts) > WATCHED:
+            self._killed -= self._firsts.popleft()
+        if self._killed >= TOO_MANY:
+            raise PolicyStop(
+                f"{self._killed} of the last {len(self._firsts)} documents killed their"
+                " worker, so the processor or its installation is broken; the rest stays"
+                " pending: mend it, then run the same command again"
+            )
 
     def count_failed(self) -> None:
         """One more Document has failed for good. Raises PolicyStop above --max-failures."""
@@ -157,21 +162,25 @@ class Scheduler:
         """The next task, and brief ones behind it; all others travel singly, so that their peak
         memory is exact.
         """
-        batch = [self._fresh.popleft()]
+        fresh, batch = self._fresh, list[Task]()
         # A share of what waits, so that no worker is idle at the end.
-        most = min(BATCH_TASKS, 1 + len(self._fresh) // (2 * self._rules.workers))
-        seconds, size = self._seconds(batch[0]), len(batch[0].file)
-        while self._fresh and len(batch) < most:
-            seconds += self._seconds(self._fresh[0])
-            size += len(self._fresh[0].file)
-            if seconds > BATCH_SECONDS or size > BATCH_BYTES:
+        most = min(BATCH_TASKS, 1 + (len(fresh) - 1) // (2 * self._rules.workers))
+        seconds, size = 0.0, 0
+        each: dict[str, float] = {}
+        while fresh and len(batch) < most:
+            task = fresh[0]
+            if task.stratum not in each:
+                each[task.stratum] = self._seconds(task.stratum)
+            seconds += each[task.stratum]
+            size += len(task.name)
+            if batch and (seconds > BATCH_SECONDS or size > BATCH_BYTES):
                 break
-            batch.append(self._fresh.popleft())
+            batch.append(fresh.popleft())
         return batch
 
-    def _seconds(self, task: Task) -> float:
+    def _seconds(self, stratum: str) -> float:
         """What a task adds to a batch; more than one may hold where it is not known to be brief."""
-        seconds = self._brief(task.stratum)
+        seconds = self._brief(stratum)
         return seconds if seconds is not None and seconds < BRIEF else 2 * BATCH_SECONDS
 
     def _grant(self, tasks: list[Task], memory: int, *, fresh: bool = False) -> Grant:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sqlite3
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from docherd.exceptions import DamageError
@@ -105,6 +108,37 @@ create table sample (                   -- throughput over time, at most 500 row
     primary key (epoch, seconds)
 ) without rowid;
 """
+
+
+#: rows written by one statement
+AT_ONCE = 500
+
+
+def insert(db: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert whole rows, many with one statement.
+
+    Not executemany: that lets go of the interpreter's lock and takes it again at every row, and
+    beside other threads each time waits for them (measured: 34 us a row beside one busy thread
+    where this takes 1). Columns in which every row has nothing are left out: of an outcome's 18
+    that is most, and they cost two thirds of the time.
+    """
+    names = _columns(table)
+    for start in range(0, len(rows), AT_ONCE):
+        columns = list(zip(*rows[start : start + AT_ONCE], strict=True))
+        kept = [at for at, column in enumerate(columns) if column.count(None) < len(column)]
+        marks = f"({','.join('?' * len(kept))})"
+        values = ",".join([marks] * len(columns[0]))
+        db.execute(
+            f"insert into {table} ({','.join(names[at] for at in kept)}) values {values}",  # noqa: S608
+            list(itertools.chain.from_iterable(zip(*(columns[at] for at in kept), strict=True))),
+        )
+
+
+@cache
+def _columns(table: str) -> list[str]:
+    """The names of a table's columns, in order."""
+    body = SCHEMA.partition(f"create table {table} (")[2].partition("\n)")[0]
+    return re.findall(r"^    (\w+) +(?:integer|text|blob|real)", body, re.MULTILINE)
 
 
 def check(db: sqlite3.Connection, path: Path) -> None:

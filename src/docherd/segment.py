@@ -136,8 +136,7 @@ class Segment:
         self._ledger.commit(placed, part, note)
         for outcome in outcomes:
             if isinstance(outcome.lines, Spooled):
-                host.punch_hole(outcome.lines.fd, outcome.lines.offset, outcome.length)
-                os.close(outcome.lines.fd)
+                host.punch_hole(outcome.lines.spool.fd, outcome.lines.offset, outcome.length)
 
     def _append(self, outcomes: Sequence[Outcome]) -> tuple[Part | None, list[Placed]]:
         """Write the lines; the part as it then is, and where each outcome's Records lie."""
@@ -172,7 +171,7 @@ class Segment:
         source = spooled.offset
         while offset < end:
             wanted = min(SLICE, end - offset)
-            copied = host.copy_range(spooled.fd, source, self._fd, offset, wanted)
+            copied = host.copy_range(spooled.spool.fd, source, self._fd, offset, wanted)
             if not copied:
                 raise OSError(5, "a spool is shorter than its worker said")
             crc = zlib.crc32(os.pread(self._fd, copied, offset), crc)
@@ -240,6 +239,8 @@ class Segment:
 class _Commit:
     outcomes: Sequence[Outcome]
     note: Note
+    #: bytes of lines held in memory for it
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +280,10 @@ class Committer:
     # ── from the engine's thread ─────────────────────────────────────────────────────────────
 
     def commit(self, outcomes: Sequence[Outcome], note: Note) -> None:
-        size = sum(len(each.lines) for each in outcomes if isinstance(each.lines, bytes))
+        size = sum([len(each.lines) for each in outcomes if isinstance(each.lines, bytes)])
         with self._lock:
             self._bytes += size
-        self._put(_Commit(outcomes, note))
+        self._put(_Commit(outcomes, note, size))
 
     def discover(self, batch: Sequence[Found]) -> None:
         self._put(_Discover(batch))
@@ -355,10 +356,9 @@ class Committer:
 
     def _do(self, job: _Commit | _Discover | _Seal | _Vanished) -> None:
         match job:
-            case _Commit(outcomes, note):
+            case _Commit(outcomes, note, size):
                 self._segment.commit(outcomes, note)
                 self._committed.put(outcomes)
-                size = sum(len(each.lines) for each in outcomes if isinstance(each.lines, bytes))
                 with self._lock:
                     self._bytes -= size
                 if self._segment.due:

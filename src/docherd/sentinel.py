@@ -3,12 +3,14 @@
 Workers die with the engine (PR_SET_PDEATHSIG), but that signal is not inherited by what they
 started themselves (soffice, tesseract), and a child in a session of its own escapes killpg. So
 one small process waits for the end of the engine's pipe and then kills whatever carries the
-run's mark in its environment. ``python -P -m docherd.sentinel TOKEN`` with the pipe as stdin.
+run's mark in its environment, then removes the run's temporary folders.
+``python -P -m docherd.sentinel PARENT TOKEN FOLDER...`` with the pipe as stdin.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -20,7 +22,7 @@ _LOOKS, _PAUSE = 2, 0.01
 
 
 def main() -> None:
-    token = sys.argv[1]
+    token, folders = sys.argv[2], sys.argv[3:]
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(name, signal.SIG_IGN)
     while os.read(0, 4096):
@@ -29,6 +31,8 @@ def main() -> None:
     while clean < _LOOKS:
         clean = 0 if host.kill_marked(f"{token}.") else clean + 1
         time.sleep(_PAUSE)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ class Setup:
     passwords: tuple[str, ...] = ()
     #: added to the priority of each worker, 0 to 19
     nice: int = 0
+    #: lines without our keys, from which the very value can be made again
+    bare: bool = False
     #: warm workers beyond those, that hide the start-up
     spares: int = 1
 
@@ -45,8 +47,11 @@ class Setup:
                 "processor": self.processor.name,
                 "passwords": list(self.passwords),
                 "nice": self.nice,
-                "max_output": self.max_output,
-                "max_input": self.max_input,
+                "limits": {
+                    "input": self.max_input,
+                    "output": self.max_output,
+                    "bare": self.bare,
+                },
             },
             self.processor.payload,
         )

@@ -8,9 +8,7 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +22,13 @@ from docherd.identity import About, agree
 from docherd.job import Job, filters_of
 from docherd.ledger import Ledger
 from docherd.log import Log
-from docherd.model import Found, printable
+from docherd.model import printable
 from docherd.pool import Pool
 from docherd.scheduler import Rules, Scheduler
 from docherd.segment import Committer, Segment
 from docherd.setup import Setup
 from docherd.version import __version__
+from docherd.walk import Walk
 from docherd.window import Window
 
 
@@ -91,7 +90,7 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
         folder=folder,
         about=about,
         ledger=ledger,
-        source=_source(job, about, ledger, pool, stack),
+        source=_source(job, about, folder, pool, stack),
         window=window,
         scheduler=Scheduler(rules, forecast.brief),
         forecast=forecast,
@@ -152,39 +151,21 @@ def _agree(job: Job, old: About | None, fingerprint: str) -> About:
     return agree(old, new, add=job.add, new_processor=job.retry) if old else new
 
 
-def _source(job: Job, about: About, ledger: Ledger, pool: Pool, stack: ExitStack) -> source.Source:
-    filters = filters_of(job.options)
-    entries = itertools.chain.from_iterable(_walks(job, about, ledger, filters))
-    walk = source.Source(entries, about.inputs, filters, pool.wake)
-    stack.callback(walk.close)
-    walk.start()
-    return walk
-
-
-def _walks(
-    job: Job, about: About, ledger: Ledger, filters: source.Filters
-) -> list[Iterator[Found]]:
-    """The walk over each root, the list among them, in the order of the inputs."""
-    return [
-        source.walk(index, root, filters)
-        if root.label
-        else source.listed(
-            index,
-            _names(job, about, ledger.paths(index) if job.again else []),
-            filters,
-            os.fsencode(about.base),
-        )
-        for index, root in enumerate(about.inputs)
-    ]
-
-
-def _names(job: Job, about: About, known: list[bytes]) -> Iterator[bytes]:
-    """The names of the list; when a pipe's run goes on without it, those it had."""
-    if about.files_from == "-":
-        if job.again:
-            return iter([b"/" + path for path in known])
-        return source.read_list(None, about.null)
-    return source.read_list(Path(about.files_from or ""), about.null)
+def _source(job: Job, about: About, folder: Folder, pool: Pool, stack: ExitStack) -> source.Source:
+    """The walker over the inputs, a list among them; the ledger remembers one from a pipe."""
+    remembered = job.again and about.files_from == "-"
+    walk = Walk(
+        about.inputs,
+        filters_of(job.options),
+        about.files_from,
+        about.null,
+        about.base,
+        str(folder.ledger) if remembered else None,
+    )
+    walker = source.Source(walk, pool.wake)
+    stack.callback(walker.close)
+    walker.start()
+    return walker
 
 
 def _close_quietly(committer: Committer) -> None:

@@ -308,8 +308,8 @@ def frame_negative(document: Document) -> object:
 
 
 def frame_nan(document: Document) -> object:
-    """Sends a result that took no number of seconds."""
-    os.write(SOCKET, _reply(seconds=math.nan))
+    """Sends a result that took no number of nanoseconds."""
+    os.write(SOCKET, _reply(taken=math.nan))
     return harmless(document)
 
 
@@ -338,9 +338,9 @@ def half_frame(document: Document) -> NoReturn:
     os.abort()
 
 
-def _reply(length: int = 0, seconds: float = 0.0) -> bytes:
-    lie = {"i": 0, "status": "done", "seconds": seconds, "kind": None, "records": 0}
-    lie |= {"length": length, "crc": 0, "spool": None}
+def _reply(length: int = 0, taken: float = 0) -> bytes:
+    """A well-formed answer to one task, but for what is passed."""
+    lie = [taken, None, 0, length, 0, None]
     return frame(json.loads(json.dumps({"replies": [lie], "peak": 0, "held": 0})))
 
 

@@ -25,6 +25,7 @@ from docherd.remembered import (
     Entry,
     Failure,
     Kind,
+    KindSums,
     KindTally,
     Measured,
     Sample,
@@ -272,7 +273,7 @@ class View:
     def kinds(self) -> list[Kind]:
         """Time, memory and bytes by kind of the Documents processed, most seconds first.
 
-        Reads every outcome: about 3 s a million.
+        Reads every outcome: about 1.3 s a million. SQLite counts the seconds to two digits.
         """
         strata = {
             id: str(name).rpartition("/")[0]
@@ -280,18 +281,18 @@ class View:
         }
         tallies: dict[str, KindTally] = {}
         rows = self._ledger.rows(
-            f"""select o.kind, d.stratum, o.seconds, o.peak, d.size, o.records
+            f"""select o.kind, d.stratum, printf('%.1e', coalesce(o.seconds, 0)), count(*),
+                       sum(d.size), total(o.seconds), coalesce(max(o.seconds), 0),
+                       coalesce(max(o.peak), 0), coalesce(sum(o.records), 0)
                 from outcome o cross join document d on d.id = o.document
-                where o.status in ({_DONE}, {_FAILED}) and {_CURRENT}"""  # noqa: S608
+                where o.status in ({_DONE}, {_FAILED}) and {_CURRENT}
+                group by 1, 2, 3"""  # noqa: S608
         )
-        for kind, stratum, seconds, peak, size, records in rows:
+        for kind, stratum, about, *sums in rows:
             name = kind or strata.get(stratum) or "no extension"
-            tally = tallies.get(name) or tallies.setdefault(name, KindTally())
-            tally.add(seconds or 0.0, peak or 0, size, records or 0)
-        return sorted(
-            (tally.total(name) for name, tally in tallies.items()),
-            key=lambda one: (-one.seconds, one.name),
-        )
+            tallies.setdefault(name, KindTally()).add(float(about), KindSums(*sums))
+        kinds = [tally.total(name) for name, tally in tallies.items()]
+        return sorted(kinds, key=lambda one: (-one.seconds, one.name))
 
     def slowest(self, most: int) -> list[Measured]:
         """The Documents that took longest, in their last attempt."""
@@ -306,8 +307,7 @@ class View:
         return self._measured("d.size", most)
 
     def _measured(self, column: str, most: int) -> list[Measured]:
-        # SQLite keeps only the `most` best rows while it scans. No index: one on a figure that
-        # is known only afterwards costs more than all other writing together.
+        # No index: one on a figure that is known only afterwards costs more than all else.
         rows = self._ledger.rows(
             f"""select d.root, d.path, d.size, o.kind, o.status, o.reason, o.seconds, o.peak,
                        o.records

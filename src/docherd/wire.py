@@ -1,7 +1,13 @@
 """The wire between a worker and its parent, both sides: frames, the slot, tasks.
 
 A frame is a header (two lengths), a JSON index and a body. The parent never unpickles, never
-trusts a length, and takes from the slot only an index into the batch that it sent itself.
+trusts a length, and takes from the slot only an index into the batch that it sent itself. For
+each task of a batch, in order, the worker answers one of
+
+    nanoseconds                                            done, with nothing to show
+    [nanoseconds, kind, records, length, crc, start]       done; start: in the spool, else null
+    {"taken", "kind", "reason", "message", "detail"}       not done
+    {"fault"}                                              done, and the disk has no room for it
 """
 
 from __future__ import annotations
@@ -11,9 +17,10 @@ import mmap
 import os
 import struct
 import time
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias, cast
 
-from docherd.model import Reason, Task
+from docherd.model import Reason, Root, Task
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -103,31 +110,49 @@ class Channel:
         return index, self._read.read(body_length)
 
 
-def task_to_wire(task: Task) -> dict[str, Json]:
-    """What a worker needs to know of a task."""
-    return {
-        "id": task.id,
-        "file": os.fsdecode(task.file),
-        "path": task.path,
-        "size": task.size,
-        "attempt": task.attempt,
-        "previous": task.previous_reason,
+def batch_to_wire(tasks: Sequence[Task], spool: int) -> bytes:
+    """The frame that gives tasks to a worker whose spool is used up to ``spool``.
+
+    Tasks are lists, not objects, and each root is said once: half of what a Document without
+    work costs is its way through here.
+    """
+    roots: dict[int, int] = {}
+    folders: list[Root] = []
+    for task in tasks:
+        if id(task.root) not in roots:
+            roots[id(task.root)] = len(folders)
+            folders.append(task.root)
+    index = {
+        "roots": [(name_to_wire(each.label), name_to_wire(each.folder)) for each in folders],
+        "tasks": [
+            (roots[id(t.root)], name_to_wire(t.name), t.size, t.attempt, t.previous_reason)
+            for t in tasks
+        ],
+        "spool": spool,
     }
+    return frame(cast("Json", index))
 
 
-def task_from_wire(raw: dict[str, Json]) -> Task:
-    """The inverse of task_to_wire; the ledger's row and stratum stay with the engine."""
-    previous = raw["previous"]
-    return Task(
-        document=0,
-        id=cast("str", raw["id"]),
-        file=os.fsencode(cast("str", raw["file"])),
-        path=cast("str", raw["path"]),
-        size=cast("int", raw["size"]),
-        stratum="",
-        attempt=cast("int", raw["attempt"]),
-        previous_reason=Reason(cast("str", previous)) if previous else None,
-    )
+def batch_from_wire(batch: dict[str, Json]) -> Iterator[Task]:
+    """The tasks of a batch, in the worker; ledger row and stratum stay with the engine."""
+    roots = [
+        Root(name_from_wire(label), name_from_wire(folder))
+        for label, folder in cast("list[tuple[str, str]]", batch["roots"])
+    ]
+    tasks = cast("list[tuple[int, str, int, int, str | None]]", batch["tasks"])
+    for root, name, size, attempt, previous in tasks:
+        reason = Reason(previous) if previous else None
+        yield Task(0, roots[root], name_from_wire(name), size, "", attempt, reason)
+
+
+def name_to_wire(name: bytes) -> str:
+    """A path as text that JSON can hold and name_from_wire takes back, whatever its bytes."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+def name_from_wire(text: str) -> bytes:
+    """The inverse of name_to_wire."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def clean(text: str) -> str:

@@ -22,10 +22,10 @@ import time
 from typing import TYPE_CHECKING, Self, cast
 
 from docherd import host
-from docherd.encoding import Ended, Lines, SpoolFull, name_of_type, records_of
+from docherd.encoding import Encoded, Ended, Lines, SpoolFull, name_of_type
 from docherd.exceptions import DocumentError, ProcessorError
-from docherd.model import Document, Reason, Status, Task
-from docherd.wire import INLINE, SLOT, SOCKET, SPOOL, Channel, Json, Slot, clean, task_from_wire
+from docherd.model import Document, Reason, Task
+from docherd.wire import INLINE, SLOT, SOCKET, SPOOL, Channel, Json, Slot, batch_from_wire, clean
 
 if TYPE_CHECKING:
     from docherd.processors import Loaded
@@ -52,9 +52,8 @@ def main() -> None:
     init, payload = message
     os.nice(cast("int", init["nice"]))
     loaded = _load(channel, init, payload)
-    _Server(
-        channel, loaded, cast("int", init["max_output"]), cast("int", init["max_input"])
-    ).serve()
+    limits = cast("dict[str, int]", init["limits"])
+    _Server(channel, loaded, limits["input"], limits["output"], bare=bool(limits["bare"])).serve()
 
 
 def _report_crashes() -> None:
@@ -87,11 +86,14 @@ def _load(channel: Channel, init: dict[str, Json], payload: bytes) -> Loaded:
 class _Server:
     """Serves batches one after another."""
 
-    def __init__(self, channel: Channel, loaded: Loaded, max_output: int, max_input: int) -> None:
+    def __init__(
+        self, channel: Channel, loaded: Loaded, max_input: int, max_output: int, *, bare: bool
+    ) -> None:
         self._channel = channel
         self._loaded = loaded
-        self._max_output = max_output
         self._max_input = max_input
+        self._max_output = max_output
+        self._bare = bare
         self._slot = Slot(SLOT)
         self._peak = host.OwnPeak()
         self._spool = 0
@@ -100,52 +102,60 @@ class _Server:
         while (message := self._channel.receive()) is not None:
             batch, _ = message
             self._spool = cast("int", batch["spool"])
-            self._serve(cast("list[dict[str, Json]]", batch["tasks"]))
+            self._serve(list(batch_from_wire(batch)))
 
-    def _serve(self, tasks: list[dict[str, Json]]) -> None:
+    def _serve(self, tasks: list[Task]) -> None:
         replies: list[Json] = []
         lines: list[bytes] = []
         size = 0
-        for index, raw in enumerate(tasks):
+        for index, task in enumerate(tasks):
             self._slot.take(index)
-            task = task_from_wire(raw)
             reply, encoded = self._attempt(task)
-            replies.append(cast("Json", reply | {"i": index}))
+            replies.append(reply)
             lines.append(encoded)
             size += len(encoded)
-            last = index + 1 == len(tasks)
-            if last or size > INLINE:
-                self._send(replies, lines, last)
+            if size > INLINE:
+                self._send(replies, lines)
                 replies, lines, size = [], [], 0
+        if replies:
+            self._send(replies, lines)
         # The slot stays: until the engine has the whole reply, it is still this Document's.
 
-    def _send(self, replies: list[Json], lines: list[bytes], last: bool) -> None:
+    def _send(self, replies: list[Json], lines: list[bytes]) -> None:
         peak, held = self._peak.take()
         if peak - held > GIVE_BACK:
             host.give_back_memory()
-        self._channel.send(
-            {"replies": replies, "peak": peak, "held": held, "last": last}, b"".join(lines)
-        )
+        self._channel.send({"replies": replies, "peak": peak, "held": held}, b"".join(lines))
 
-    def _attempt(self, task: Task) -> tuple[dict[str, object], bytes]:
+    def _attempt(self, task: Task) -> tuple[Json, bytes]:
         """One Document, whatever it does to us: the reply, and its lines where they are small."""
         document = Document(task, self._loaded.detect, self._slot.beat)
-        start = time.perf_counter()
+        start = time.perf_counter_ns()
         try:
             with _Input(task.file) as file:
                 if self._loaded.builtin:
                     _refuse_hopeless(task, self._max_input)
-                writer = Lines(task, self._max_output, self._spool)
-                for record in records_of(self._loaded.call(document)):
-                    writer.add(record)
+                result = self._loaded.call(document)
+                encoded = self._encoded(task, result) if result is not None else None
                 file.refuse_change()
-            reply, encoded = writer.finish()
-            self._spool = writer.spool
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the Document's too
-            reply, encoded = _failure(error), b""
-        reply["seconds"] = time.perf_counter() - start
-        reply["kind"] = document.known_kind
-        return reply, encoded
+            taken = time.perf_counter_ns() - start
+            return {"taken": taken, "kind": document.known_kind, **_failure(error)}, b""
+        return _done(time.perf_counter_ns() - start, document.known_kind, encoded)
+
+    def _encoded(self, task: Task, result: object) -> Encoded:
+        lines = Lines(task, self._max_output, self._spool, bare=self._bare)
+        lines.add(result)
+        encoded = lines.finish()
+        self._spool = lines.spool
+        return encoded
+
+
+def _done(taken: int, kind: str | None, encoded: Encoded | None) -> tuple[Json, bytes]:
+    if encoded is not None:
+        records, length, crc, start, lines = encoded
+        return [taken, kind, records, length, crc, start], lines
+    return (taken if kind is None else [taken, kind, 0, 0, 0, None]), b""
 
 
 # ── the input ────────────────────────────────────────────────────────────────────────────────
@@ -167,20 +177,20 @@ class _Input:
             link = error.errno == errno.ELOOP
             reason = Reason.SYMLINK if link else Reason.INPUT_UNREADABLE
             raise Ended(reason, f"cannot be read: {error.strerror}") from None
-        self._before = os.fstat(self._fd)
-        if not stat.S_ISREG(self._before.st_mode):
+        found = os.fstat(self._fd)
+        self._before = _identity(found)
+        if not stat.S_ISREG(found.st_mode):
             os.close(self._fd)
             raise Ended(Reason.SPECIAL, "it is no file any more")
         return self
 
     def refuse_change(self) -> None:
         """Raise Ended where the file is another now; one that was removed has been read whole."""
-        now = [os.fstat(self._fd)]
         try:
-            now.append(os.stat(self._path, follow_symlinks=False))  # noqa: PTH116 - bytes
+            now = os.stat(self._path, follow_symlinks=False)  # noqa: PTH116 - bytes
         except FileNotFoundError:
-            pass
-        if any(_identity(each) != _identity(self._before) for each in now):
+            now = os.fstat(self._fd)
+        if _identity(now) != self._before:
             raise Ended(Reason.INPUT_CHANGED, "the file changed while it was read")
 
     def __exit__(self, *_: object) -> None:
@@ -201,7 +211,7 @@ def _refuse_hopeless(task: Task, max_input: int) -> None:
 # ── what went wrong ──────────────────────────────────────────────────────────────────────────
 
 
-def _failure(error: BaseException) -> dict[str, object]:
+def _failure(error: BaseException) -> dict[str, Json]:
     if isinstance(error, SpoolFull):
         return {"fault": str(error)}
     reason = Reason.ERROR
@@ -210,7 +220,6 @@ def _failure(error: BaseException) -> dict[str, object]:
     elif isinstance(error, MemoryError):
         reason = Reason.MEMORY
     return {
-        "status": Status.SKIPPED if reason.skips else Status.FAILED,
         "reason": reason,
         "message": _message(error),
         "detail": _trace(error) if reason is Reason.ERROR else None,

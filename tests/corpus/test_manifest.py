@@ -104,13 +104,13 @@ def answer_requests():
 
 def ending_of(path, passwords):
     from docherd.exceptions import DocumentError
-    from docherd.model import Document, Task
+    from docherd.model import Document, Root, Task
     from docherd.processors.extract import Extract
     from docherd.processors.kind import detect
 
     file = os.fsencode(CORPUS / path)
     size = (CORPUS / path).stat().st_size
-    task = Task(document=1, id="x" * 16, file=file, path=path, size=size, stratum="")
+    task = Task(1, Root(b"corpus", b"/"), file[1:], size, "")
     document = Document(task, detect)
     told = {"path": path, "kind": document.kind}
     try:

@@ -14,7 +14,7 @@ import pytest
 import oracle
 from docherd import pool as pool_module
 from docherd.exceptions import EnvironmentFault, ProcessorError
-from docherd.model import Grant, Reason, Spooled, Status, Task
+from docherd.model import Grant, Reason, Root, Spooled, Status, Task
 from docherd.pool import Pool
 from docherd.processors import describe
 from docherd.setup import Setup
@@ -47,7 +47,8 @@ class Desk:
         file = self.folder / name
         file.write_text(content)
         self.tasks += 1
-        return Task(self.tasks, f"id-{self.tasks}", os.fsencode(file), name, len(content), "txt/1")
+        root = Root(b"in", os.fsencode(self.folder))
+        return Task(self.tasks, root, os.fsencode(name), len(content), "txt/1")
 
     def grant(self, *names, seconds=30.0, memory=PLENTY, **options):
         """``name`` or ``name:content`` each."""
@@ -90,7 +91,11 @@ def outcomes(pool, grant):
 
 def ends(found):
     """name → how it ended"""
-    return {each.task.path: (each.status, each.reason) for each in found}
+    return {name_of(each.task): (each.status, each.reason) for each in found}
+
+
+def name_of(task):
+    return os.fsdecode(task.name)
 
 
 def record_of(outcome):
@@ -180,8 +185,7 @@ def test_a_large_result_comes_through_the_spool(desk):
     for name in ("huge-1:3", "huge-2:2"):
         [outcome] = outcomes(pool, desk.grant(name))
         assert isinstance(outcome.lines, Spooled)
-        content = os.pread(outcome.lines.fd, outcome.length, outcome.lines.offset)
-        os.close(outcome.lines.fd)
+        content = os.pread(outcome.lines.spool.fd, outcome.length, outcome.lines.offset)
         assert zlib.crc32(content) == outcome.crc
         assert len(json.loads(content)["text"]) == int(name[-1]) << 20
         starts += [outcome.lines.offset, outcome.lines.offset + outcome.length]
@@ -196,7 +200,7 @@ def test_no_more_is_given_than_there_are_workers(desk):
         give(pool, desk.grant(name))
     turns(pool, lambda _: len(list(pool.in_hand())) == 2)
     assert pool.busy == 2
-    assert {busy.path for busy in pool.in_hand()} == {"sleep-1", "sleep-2"}
+    assert {busy.path for busy in pool.in_hand()} == {"in/sleep-1", "in/sleep-2"}
     assert not pool.has_room()
     assert not pool.give(desk.grant("letter"))
 
@@ -233,7 +237,7 @@ def test_of_a_batch_only_the_one_in_hand_is_blamed(desk, fault):
     """W24 and its like: the others, before it and after it, come back untouched."""
     found = outcomes(desk.pool(), desk.grant("a", "b", f"{fault}-1", *(["c", "d"])))
     reason = Reason.EXIT if fault == "exit0" else Reason.CRASH
-    blamed = [each.task.path for each in found if each.reason is reason]
+    blamed = [name_of(each.task) for each in found if each.reason is reason]
     assert len(blamed) == 1
     assert fault == "frame_garbage" or blamed == [f"{fault}-1"]
     assert [each.status for each in found].count(Status.PENDING) == 4

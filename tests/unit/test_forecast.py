@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from docherd.discovery import stratum_of
 from docherd.forecast import BAND, TRUSTED, Forecast, again_seconds, later
-from docherd.model import Eta, Outcome, Reason, Status, Task
+from docherd.model import Eta, Outcome, Reason, Root, Status, Task
 
 fixed = settings(derandomize=True, deadline=None, max_examples=120)
 SECONDS = st.floats(0.0, 1e5)
@@ -22,7 +22,7 @@ KNOWN = st.sampled_from(["pdf/17", "pdf/18", "pdf/25", "txt/9", "/0"])
 
 def learn(forecast, stratum, measured):
     for seconds, peak in measured:
-        one = Task(1, "a", b"/a", "a", 1, stratum)
+        one = Task(1, Root(b"", b"/"), b"a", 1, stratum)
         forecast.learn(Outcome(one, Status.DONE, seconds=seconds, peak=peak))
 
 
@@ -167,14 +167,14 @@ def test_a_stratum_is_an_extension_and_a_power_of_two(path, size, stratum):
 
 def test_a_memory_kill_is_expected_to_take_the_larger_budgets_time():
     """Solo it may use `workers` times the memory, at the rate it went; nobody works beside it."""
-    task = Task(1, "x" * 16, b"/a", "a", 1, "x/1")
+    task = Task(1, Root(b"", b"/"), b"a", 1, "x/1")
     outcome = Outcome(task, Status.FAILED, Reason.MEMORY, seconds=0.5)
     assert again_seconds(outcome, 8, 0.2) == 4.0
 
 
 def test_a_crash_is_expected_to_take_a_fresh_workers_start():
     """Beside others, so it lengthens the run by its share."""
-    task = Task(1, "x" * 16, b"/a", "a", 1, "x/1")
+    task = Task(1, Root(b"", b"/"), b"a", 1, "x/1")
     outcome = Outcome(task, Status.FAILED, Reason.CRASH, seconds=0.6)
     assert again_seconds(outcome, 4, 0.2) == pytest.approx(0.2)
 

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from docherd.exceptions import DamageError, EnvironmentFault
 from docherd.ledger import Ledger
-from docherd.model import Counts, Found, Outcome, Reason, Status, Task
+from docherd.model import Counts, Found, Outcome, Reason, Root, Status, Task
 from docherd.rows import Note, Part, Placed
 
 PENDING, DONE, FAILED, SKIPPED, GONE = Status
@@ -21,7 +21,7 @@ NOTHING = Note()
 
 
 def task(document, **more):
-    return Task(document, "a" * 16, b"/in/a", "in/a", 1, "pdf/1", **more)
+    return Task(document, Root(b"in", b"/in"), b"a", 1, "pdf/1", **more)
 
 
 def found(name, version=1, reason=None):
@@ -324,21 +324,20 @@ def test_a_full_disk_is_the_machine_s_fault(ledger):
 
 def test_a_large_batch_is_compared_whole(ledger):
     """More entries than SQLite takes parameters, in two roots with the same paths."""
-    batch = [replace(found(b"%d" % n), root=n % 2) for n in range(2500)]
-    batch += [replace(each, root=1 - each.root) for each in batch]
+    batch = [found(b"%d" % n)._replace(root=n % 2) for n in range(2500)]
+    batch += [each._replace(root=1 - each.root) for each in batch]
     assert ledger.discover(batch).ready == list(range(1, 5001))
     assert ledger.discover(batch).ready == []
     assert ledger.counts == Counts(5000)
-    assert ledger.paths(0)[:3] == [b"0", b"2", b"4"]
 
 
 def test_content_tells_a_changed_file_where_it_is_known(ledger):
     """Under --checksum a file that was only touched is the same, and the new time is noted."""
-    batch = [replace(found(b"same"), digest=b"1"), replace(found(b"other"), digest=b"2")]
+    batch = [found(b"same")._replace(digest=b"1"), found(b"other")._replace(digest=b"2")]
     ledger.discover(batch)
     ledger.commit([done(1), done(2)], None, NOTHING)
     again = restarted(ledger)
-    batch = [replace(found(b"same", 1), mtime_ns=9, digest=b"1"), replace(batch[1], digest=b"3")]
+    batch = [found(b"same", 1)._replace(mtime_ns=9, digest=b"1"), batch[1]._replace(digest=b"3")]
     assert again.discover(batch).ready == [2]
     assert rows(again, "select mtime_ns, digest from document") == [(9, b"1"), (1, b"3")]
     again.close()

@@ -1,5 +1,6 @@
 """The nouns: names that are stable, text that is safe, values that add up."""
 
+import os
 import unicodedata
 
 import pytest
@@ -10,6 +11,7 @@ from docherd.model import (
     Counts,
     Document,
     Reason,
+    Root,
     Status,
     Task,
     document_id,
@@ -125,7 +127,7 @@ def test_pending_is_what_is_left():
 
 
 def _document(file, **more):
-    task = Task(1, "a" * 16, bytes(file), "docs/a.txt", 5, "txt/3", **more)
+    task = Task(1, Root(b"docs", bytes(file.parent)), os.fsencode(file.name), 5, "txt/3", **more)
     beats, asked = [], []
     document = Document(task, lambda each: asked.append(each) or "text", beats.append)
     return document, beats, asked
@@ -147,7 +149,7 @@ def test_a_document_tells_what_happened_before(tmp_path):
     """A processor can take a lighter way at the second attempt."""
     document, *_ = _document(tmp_path / "a", attempt=1, previous_reason=Reason.MEMORY)
     assert (document.attempt, document.previous_reason) == (1, Reason.MEMORY)
-    assert (document.id, document.size) == ("a" * 16, 5)
+    assert (document.id, document.size) == (document_id(b"docs", b"a"), 5)
 
 
 def test_the_kind_is_looked_for_once_and_only_on_request(tmp_path):
@@ -172,5 +174,6 @@ def test_a_name_that_is_not_utf8_reaches_the_processor(tmp_path):
     file = bytes(tmp_path) + b"/\xff.txt"
     with open(file, "wb") as out:
         out.write(b"x")
-    task = Task(1, "a" * 16, file, r"docs/\xff.txt", 1, "txt/1")
+    task = Task(1, Root(b"docs", bytes(tmp_path)), b"\xff.txt", 1, "txt/1")
+    assert (task.file, task.path) == (file, r"docs/\xff.txt")
     assert Document(task, lambda _: "text").read_bytes() == b"x"

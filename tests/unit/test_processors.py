@@ -12,10 +12,10 @@ import pytest
 
 from docherd import processors
 from docherd.exceptions import ProcessorError
-from docherd.model import Document, Task
+from docherd.model import Document, Root, Task
 from docherd.processors import describe, fingerprint_of, load
 
-TASK = Task(1, "a" * 16, b"/in/a.txt", "in/a.txt", 5, "txt/3")
+TASK = Task(1, Root(b"in", b"/in"), b"a.txt", 5, "txt/3")
 
 
 def document():

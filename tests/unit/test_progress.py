@@ -9,7 +9,18 @@ import pytest
 from rich.console import Console
 
 from docherd import live
-from docherd.model import Busy, Counts, Eta, Outcome, Reason, Snapshot, Status, Task
+from docherd.model import (
+    Busy,
+    Counts,
+    Eta,
+    Outcome,
+    Reason,
+    Root,
+    Snapshot,
+    Status,
+    Task,
+    document_id,
+)
 from docherd.progress import Outlet, Plain, Silent, choose, plain_line, status
 
 HOSTILE = "a/\x1b]0;pwn\x07[red]\u202egpj\n.pdf"
@@ -51,7 +62,7 @@ class Broken(io.StringIO):
 
 
 def outcome(state=Status.FAILED, reason=Reason.CRASH, message="signal 11"):
-    task = Task(1, "a" * 16, b"/in/x", HOSTILE, 10, "pdf/4")
+    task = Task(1, Root(b"a", b"/in"), HOSTILE[2:].encode(), 10, "pdf/4")
     return Outcome(task, state, reason, 0.5, 1000, message=message)
 
 
@@ -192,7 +203,7 @@ def test_json_writes_one_object_a_line():
     assert events[0] == {"event": "progress", **status(SNAPSHOT)}
     assert events[1] == {
         "event": "document",
-        "document": "a" * 16,
+        "document": document_id(b"a", HOSTILE[2:].encode()),
         "path": HOSTILE,
         "status": "failed",
         "reason": "crash",

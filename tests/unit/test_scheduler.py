@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docherd.exceptions import PolicyStop
-from docherd.model import Outcome, Reason, Status, Task
+from docherd.model import Outcome, Reason, Root, Status, Task
 from docherd.scheduler import Rules, Scheduler, Verdict
 
 KILLS = (Reason.CRASH, Reason.EXIT, Reason.MEMORY)
@@ -16,7 +16,7 @@ RULES = Rules(workers=4, memory=4000, timeout=10.0, timeout_per_mb=2.0)
 
 
 def task(document, **more):
-    return Task(document, f"{document:016}", b"/in/a", "in/a", 1_500_000, "pdf/21", **more)
+    return Task(document, Root(b"in", b"/in"), b"a", 1_500_000, "pdf/21", **more)
 
 
 def failed(one, reason):
@@ -269,7 +269,7 @@ def test_batches_are_brief_and_in_order(seconds, workers):
     strata = {None: "unknown/1", **{s: f"x/{n}" for n, s in enumerate({*seconds} - {None})}}
     forecast = {name: each for each, name in strata.items()}
     scheduler = Scheduler(replace(RULES, workers=workers), forecast.get)
-    scheduler.offer([replace(task(n), stratum=strata[each]) for n, each in enumerate(seconds)])
+    scheduler.offer([task(n)._replace(stratum=strata[each]) for n, each in enumerate(seconds)])
     given_out = []
     while (grant := scheduler.next(0, walk_over=False)) is not None:
         expected = [forecast[each.stratum] for each in grant.tasks]

@@ -19,12 +19,15 @@ from hypothesis import strategies as st
 from docherd import host, records, segment
 from docherd.exceptions import DamageError, EnvironmentFault
 from docherd.ledger import Ledger
-from docherd.model import Found, Outcome, Reason, Spooled, Status, Task
+from docherd.model import Found, Outcome, Reason, Root, Spool, Spooled, Status, Task
 from docherd.rows import Note
 from docherd.segment import Committer, Segment
 from docherd.sinks import jsonl
 
 NOTHING = Note()
+
+
+ROOT = Root(b"in", b"/in")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -167,7 +170,7 @@ class Life:
 
     def outcome(self, document):
         """What a worker says of a Document, and the lines that count from then on."""
-        task = Task(document, "a", b"/a", "a", 1, "/1")
+        task = Task(document, ROOT, b"a", 1, "/1")
         if self.rng.random() < 0.2:
             return Outcome(task, Status.FAILED, Reason.ERROR), []
         if self.rng.random() < 0.1:
@@ -179,7 +182,7 @@ class Life:
         """A Document that became these lines."""
         joined = b"".join(lines)
         held = self.spool(joined) if joined and spooled else joined
-        task = Task(document, "a", b"/a", "a", 1, "/1")
+        task = Task(document, ROOT, b"a", 1, "/1")
         crc = zlib.crc32(joined)
         return Outcome(task, Status.DONE, length=len(joined), crc=crc, lines=held), lines
 
@@ -189,9 +192,9 @@ class Life:
         return json.dumps(record).encode() + b"\n"
 
     def spool(self, content):
-        fd = os.memfd_create("spool")
-        os.pwrite(fd, content, 100)
-        return Spooled(fd, 100)
+        spool = Spool(os.memfd_create("spool"))
+        os.pwrite(spool.fd, content, 100)
+        return Spooled(spool, 100)
 
     def commit(self):
         """Some of what is ready is finished."""
@@ -203,11 +206,6 @@ class Life:
         before = self.committed()
         try:
             self.segment.commit([outcome for outcome, _ in finished], NOTHING)
-        except Cut:
-            for outcome, _ in finished:
-                if isinstance(outcome.lines, Spooled):
-                    os.close(outcome.lines.fd)
-            raise
         finally:
             if self.committed() != before:
                 for outcome, lines in finished:
@@ -364,6 +362,9 @@ def test_a_reader_that_is_overtaken_reads_nothing_twice():
 # ── one thing at a time ──────────────────────────────────────────────────────────────────────
 
 
+ROOT = Root(b"in", b"/in")
+
+
 @pytest.fixture
 def life(tmp_path):
     """A run with one published part and one open segment."""
@@ -446,7 +447,7 @@ def test_failures_open_no_segment(tmp_path):
     """A run in which everything fails has no part, not an empty one."""
     life = Life(tmp_path / "out", random.Random(0))
     life.walk(prune=False)
-    task = Task(1, "a", b"/a", "a", 1, "/1")
+    task = Task(1, ROOT, b"a", 1, "/1")
     life.segment.commit([Outcome(task, Status.FAILED, Reason.ERROR)], NOTHING)
     life.segment.seal()
     assert life.ledger.parts() == []
@@ -458,15 +459,16 @@ def test_a_large_result_is_copied_in_slices(life, monkeypatch):
     """Several slices, one CRC; the spool's space is given back and the spool closed."""
     monkeypatch.setattr(segment, "SLICE", 7)
     content = b'{"document": 5, "pad": "0123456789012345678901234567890"}\n'
-    spool = life.spool(content)
-    again = os.dup(spool.fd)
-    task = Task(5, "a", b"/a", "a", 1, "/1")
+    spooled = life.spool(content)
+    again, fd = os.dup(spooled.spool.fd), spooled.spool.fd
+    task = Task(5, ROOT, b"a", 1, "/1")
     crc = zlib.crc32(content)
-    outcome = Outcome(task, Status.DONE, length=len(content), crc=crc, lines=spool)
-    with mock.patch.object(os, "close", wraps=os.close) as close:
-        life.finish([(outcome, [content])])
-    assert mock.call(spool.fd) in close.mock_calls
+    outcome = Outcome(task, Status.DONE, length=len(content), crc=crc, lines=spooled)
+    life.finish([(outcome, [content])])
     life.check()
+    del outcome, spooled
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
     assert os.pread(again, len(content), 100) in (content, bytes(len(content)))
     os.close(again)
 
@@ -474,10 +476,9 @@ def test_a_large_result_is_copied_in_slices(life, monkeypatch):
 def test_a_spool_that_is_shorter_than_its_worker_said_is_not_committed(life):
     """No Record is made of what was never written."""
     spool = life.spool(b"short\n")
-    task = Task(5, "a", b"/a", "a", 1, "/1")
+    task = Task(5, ROOT, b"a", 1, "/1")
     with pytest.raises(OSError, match="shorter"):
         life.segment.commit([Outcome(task, Status.DONE, length=99, lines=spool)], NOTHING)
-    os.close(spool.fd)
     life.check()
 
 

@@ -1,6 +1,7 @@
 """The walk: every entry once, in order, nothing opened; and what the user typed, understood."""
 
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -10,10 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle
 from docherd import source
+from docherd import walk as walk_module
 from docherd.exceptions import EnvironmentFault, UsageError
-from docherd.model import Reason, Root
-from docherd.source import Filters, Source, listed, read_list, roots_of, walk
+from docherd.ledger import Ledger
+from docherd.model import Found, Reason, Root
+from docherd.source import Source, roots_of
+from docherd.walk import Filters, Walk, digest_of, listed, once, read_list
+from docherd.walk import tree as walk
 
 # ── trees: a dict is a folder, bytes are a file, a str is a link ─────────────────────────────
 
@@ -102,9 +108,8 @@ def test_a_limit_takes_the_first_documents(tree, limit):
 
 def take(folder, filters=ALL):
     """Everything a Source hands over, and the Source, at its end."""
-    root = Root(b"docs", os.fsencode(folder))
     ready = threading.Event()
-    walked = Source(walk(0, root, filters), [root], filters, ready.set)
+    walked = Source(Walk((Root(b"docs", os.fsencode(folder)),), filters), ready.set)
     return drain(walked, ready), walked
 
 
@@ -112,12 +117,14 @@ def drain(walked, ready):
     """Start a Source and take everything it has."""
     taken = []
     walked.start()
-    while not walked.ended:
-        ready.wait(5)
-        ready.clear()
-        while batch := walked.take():
-            taken += batch
-    walked.close()
+    try:
+        while not walked.ended:
+            ready.wait(5)
+            ready.clear()
+            while batch := walked.take():
+                taken += batch
+    finally:
+        walked.close()
     return taken
 
 
@@ -237,7 +244,7 @@ def test_a_path_too_long_to_be_opened_is_reported(tree):
 
 def test_a_huge_folder_is_sorted_in_slices(tree, monkeypatch):
     """Memory stays flat: no more entries than a slice are sorted together, none is lost."""
-    monkeypatch.setattr(source, "SLICE", 7)
+    monkeypatch.setattr(walk_module, "SLICE", 7)
     names = [f"{n:02}" for n in range(50)]
     taken = paths(tree(dict.fromkeys(names, b"")))
     assert sorted(taken) == [name.encode() for name in names]
@@ -345,7 +352,7 @@ def test_a_list_is_taken_in_its_order_each_file_once(tree, monkeypatch):
     folder = tree(MIXED)
     monkeypatch.chdir(folder)
     names = [b"sub/b.pdf", b"a.txt", b"./sub/../a.txt", os.fsencode(folder / "a.txt"), b"no.pdf"]
-    entries = list(listed(3, names, Filters()))
+    entries = list(once(listed(3, names, Filters())))
     here = os.fsencode(folder)[1:]
     assert [(e.root, e.path, e.reason) for e in entries] == [
         (3, here + b"/sub/b.pdf", None),
@@ -385,53 +392,88 @@ def test_content_is_digested_on_request(tree):
 
 def test_a_file_that_cannot_be_read_has_no_digest(tmp_path):
     """Processing will say why; the walk goes on."""
-    assert source.digest_of(os.fsencode(tmp_path / "nowhere")) is None
+    assert digest_of(os.fsencode(tmp_path / "nowhere")) is None
 
 
-def test_the_walk_runs_only_a_few_batches_ahead(monkeypatch):
-    """A folder of millions is not read into memory while the processor is slow."""
-    monkeypatch.setattr(source, "BATCH", 2)
-    pulled = []
-    names = (b"/" + str(n).encode() for n in range(10_000) if not pulled.append(n))
-    walked = Source(listed(0, names, Filters()), [Root(b"", b"/")], Filters(), lambda: None)
+@pytest.fixture
+def pipe(tmp_path):
+    """A list that comes through a pipe: the path to read from, and a function that writes."""
+    path = tmp_path / "names"
+    os.mkfifo(path)
+    fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    yield path, lambda data: os.write(fd, data)
+    os.close(fd)
+
+
+def listing(names):
+    """A Source of a file list."""
+    return Source(Walk((Root(b"", b"/"),), Filters(), str(names)), lambda: None)
+
+
+def test_the_walk_runs_only_a_few_batches_ahead(tmp_path):
+    """A list of millions is not read into memory while the processor is slow."""
+    names = tmp_path / "names"
+    names.write_text("".join(f"/nowhere/{n:0100}\n" for n in range(200_000)))
+    walked = listing(names)
     walked.start()
-    deadline = time.monotonic() + 5
-    while len(pulled) < 10 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.05)
-    assert len(pulled) <= 2 * (source.AHEAD + 2)
+    oracle.wait_for(walked._ready.full)
+    state = [f"/proc/{walked._pid}/wchan", f"/proc/{walked._pid}/io"]
+    oracle.wait_for(lambda: "sock" in Path(state[0]).read_text() or quiet(state[1]))
+    read = int(Path(state[1]).read_text().split()[1])
+    assert read < names.stat().st_size // 2
     walked.close()
     assert not walked.complete
 
 
-def test_what_the_walk_raises_is_raised_where_batches_are_taken():
-    """A list that cannot be read ends the run, not only a thread; what came before is kept."""
+def quiet(io):
+    """True where the process has not read anything for a while."""
+    before = Path(io).read_text()
+    time.sleep(0.3)
+    return Path(io).read_text() == before
 
-    def broken():
-        yield from listed(0, [b"/nowhere/at/all"], Filters())
-        raise EnvironmentFault("the list ended badly")
 
-    ready = threading.Event()
-    walked = Source(broken(), [Root(b"", b"/")], Filters(), ready.set)
-    with pytest.raises(EnvironmentFault, match="ended badly"):
-        drain(walked, ready)
+def test_what_the_walk_raises_is_raised_where_batches_are_taken(tmp_path):
+    """A list that cannot be read ends the run, not only a process."""
+    walked = listing(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError) as caught:
+        drain(walked, threading.Event())
+    assert caught.value.filename == str(tmp_path / "missing")
     assert walked.ended
     assert not walked.complete
     assert walked.take() == []
 
 
-def test_a_list_that_blocks_does_not_hold_up_the_end():
-    """A pipe nobody writes to is left behind."""
-    gate = threading.Event()
+def test_a_walker_that_dies_is_said(pipe):
+    """Killed from outside, it is no end of the list; what came before is kept."""
+    names, write = pipe
+    walked = listing(names)
+    walked.start()
+    write(b"/nowhere/at/all\n")
+    oracle.wait_for(lambda: not walked._ready.empty())
+    assert [each.reason for each in walked.take()] == [Reason.INPUT_MISSING]
+    os.kill(walked._pid, signal.SIGKILL)
+    with pytest.raises(EnvironmentFault, match="walks the inputs died"):
+        oracle.wait_for(lambda: walked.take() or walked.ended)
+    walked.close()
 
-    def blocked():
-        gate.wait(20)
-        yield from ()
 
-    walked = Source(blocked(), [Root(b"", b"/")], Filters(), lambda: None)
+def test_a_list_that_blocks_does_not_hold_up_the_end(pipe):
+    """A pipe nobody writes to is left behind, and so is nothing else."""
+    names, _ = pipe
+    walked = listing(names)
     walked.start()
     began = time.monotonic()
     walked.close()
     assert time.monotonic() - began < 2
-    gate.set()
-    walked._thread.join(5)
+    walked.close()
+
+
+def test_a_list_that_a_ledger_remembers_comes_from_there(tmp_path):
+    """What came through a pipe once is walked again without it, page by page."""
+    ledger = Ledger(tmp_path / "ledger.db", create=True)
+    names = [b"nowhere/%05d\xff" % n for n in range(12_000)]
+    ledger.discover([Found(0, name, 1, 1, 1) for name in names])
+    ledger.close()
+    walk = Walk((Root(b"", b"/"),), Filters(), "-", ledger=str(tmp_path / "ledger.db"))
+    ready = threading.Event()
+    assert [each.path for each in drain(Source(walk, ready.set), ready)] == names

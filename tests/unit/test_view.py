@@ -10,7 +10,7 @@ from docherd.exceptions import DamageError, UsageError
 from docherd.model import Counts, Reason, Status, document_id
 from docherd.quoting import shell_quoted
 from docherd.readonly import ReadOnly
-from docherd.remembered import KindTally
+from docherd.remembered import KindSums, KindTally
 from docherd.view import View
 
 DONE, FAILED, SKIPPED, GONE = 1, 2, 3, 4
@@ -243,10 +243,10 @@ def test_kinds_add_up_what_was_processed(view):
 
 
 def test_the_median_of_a_kind_is_known_without_keeping_its_documents():
-    """A histogram on a logarithmic scale gives the median to about 10 %."""
+    """Counts of rounded seconds give the median."""
     tally = KindTally()
     for n in range(1, 1001):
-        tally.add(n / 100, 0, 0, 0)
+        tally.add(n / 100, KindSums(1, 0, n / 100, n / 100, 0, 0))
     assert tally.total("pdf").median == pytest.approx(5.0, rel=0.1)
     assert KindTally().total("none").median == 0
 

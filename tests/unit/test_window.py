@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docherd import window as window_module
 from docherd.exceptions import DamageError
 from docherd.ledger import Ledger
-from docherd.model import Found, Reason, Root, Task, document_id
+from docherd.model import Found, Reason, Root, Task
 from docherd.rows import Carried, Discovered
 from docherd.window import Window
 
@@ -26,30 +27,34 @@ def file(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def window(file):
-    """A window on it."""
+@pytest.fixture(params=[20_000, 0], ids=["near", "far"])
+def window(file, monkeypatch, request):
+    """A window on it, which passes on as they were found: all, or none."""
+    monkeypatch.setattr(window_module, "NEAR", request.param)
     with contextlib.closing(Window(file, ROOTS)) as one:
         yield one
 
 
+def entry(document):
+    """Its file, and its stratum, as the ledger has them."""
+    if document == 1200:
+        return Found(1, b"home/a", 0, 1, 1), "/0"
+    if document == 1199:
+        return Found(0, b"sub/\xff.pdf", 5, 1, 1), "pdf/3"
+    return Found(0, b"%04d.txt" % (document - 1), document - 1, 1, 1), "txt/1"
+
+
 def ready(*documents, **carried):
-    return Discovered(list(documents), carried.get("carried", {}), ["txt/1"] * len(documents))
+    files, strata = zip(*map(entry, documents), strict=True) if documents else ((), ())
+    return Discovered(list(documents), carried.get("carried", {}), list(strata), list(files))
 
 
-def test_a_task_says_where_its_file_is_and_what_records_call_it(window):
-    """Absolute path, id, label and relative path; bytes that are no text stay openable."""
+def test_a_task_comes_back_whole(window):
+    """Root, name, size and stratum; bytes that are no text stay as they are."""
     window.add(ready(1199, 1200))
     assert window.take(5) == [
-        Task(
-            document=1199,
-            id=document_id(b"docs", b"sub/\xff.pdf"),
-            file=b"/in/docs/sub/\xff.pdf",
-            path=r"docs/sub/\xff.pdf",
-            size=5,
-            stratum="pdf/3",
-        ),
-        Task(1200, document_id(b"", b"home/a"), b"/home/a", "/home/a", 0, "/0"),
+        Task(1199, ROOTS[0], b"sub/\xff.pdf", 5, "pdf/3"),
+        Task(1200, ROOTS[1], b"home/a", 0, "/0"),
     ]
 
 
@@ -62,14 +67,24 @@ def test_what_happened_before_travels_along_once(window):
     assert (three.attempt, three.previous_reason, three.interruptions) == (1, Reason.MEMORY, 2)
 
 
+@contextlib.contextmanager
+def restored(near):
+    try:
+        yield
+    finally:
+        window_module.NEAR = near
+
+
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(
-    st.lists(st.tuples(st.sets(st.integers(1, 1200), max_size=40), st.integers(1, 60)), max_size=8)
+    st.lists(st.tuples(st.sets(st.integers(1, 1200), max_size=40), st.integers(1, 60)), max_size=8),
+    st.sampled_from([0, 30, 20_000]),
 )
-def test_everything_ready_is_taken_once(file, steps):
+def test_everything_ready_is_taken_once(file, steps, near):
     """However finding and taking alternate, also behind the cursor; none is lost or repeated."""
     waiting = set()
-    with contextlib.closing(Window(file, ROOTS)) as window:
+    window_module.NEAR, before = near, window_module.NEAR
+    with contextlib.closing(Window(file, ROOTS)) as window, restored(before):
         for found, most in steps:
             new = found - waiting
             window.add(ready(*sorted(new)))

@@ -15,22 +15,23 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from docherd import encoding, wire, worker
-from docherd.encoding import Ended, Lines, SpoolFull, records_of
+from docherd.encoding import Ended, Lines, SpoolFull
 from docherd.exceptions import CorruptError, EncryptedError, UnsupportedError
-from docherd.model import Reason, Status, Task
+from docherd.model import Reason, Root, Task
 from docherd.wire import Channel, Slot
 from docherd.worker import _failure
 
-TASK = Task(7, "abcdefghijklmnop", b"/docs/a.txt", "docs/a.txt", 3, "txt/2")
-HEAD = {"document": "abcdefghijklmnop", "path": "docs/a.txt"}
+TASK = Task(7, Root(b"docs", b"/docs"), b"a.txt", 3, "txt/2")
+HEAD = {"document": TASK.id, "path": "docs/a.txt"}
 
 
-def encoded(result, limit=1 << 20):
-    """The lines of a processor's result, and the reply that goes with them."""
-    lines = Lines(TASK, limit, 0)
-    for record in records_of(result):
-        lines.add(record)
-    return lines.finish()
+def encoded(result, limit=1 << 20, *, bare=False):
+    """What is made of a processor's result, and its lines."""
+    lines = Lines(TASK, limit, 0, bare=bare)
+    if result is not None:
+        lines.add(result)
+    made = lines.finish()
+    return made, made.lines
 
 
 def written(result):
@@ -133,10 +134,10 @@ names = some.text().filter(lambda name: name not in encoding.OWN_KEYS and "recor
 def test_any_json_comes_back_as_it_was(result):
     """Encoding loses nothing, a Record is one line, length and CRC are those of the bytes."""
     assert written(result) == result
-    reply, lines = encoded(result)
-    assert lines.count(b"\n") == reply["records"] == len(result)
-    assert (reply["length"], reply["crc"]) == (len(lines), zlib.crc32(lines))
-    assert (reply["status"], reply["spool"]) == (Status.DONE, None)
+    made, lines = encoded(result)
+    assert lines.count(b"\n") == made.records == len(result)
+    assert (made.length, made.crc) == (len(lines), zlib.crc32(lines))
+    assert made.start is None
 
 
 def test_our_keys_come_first_and_are_never_overwritten():
@@ -165,9 +166,8 @@ def test_a_generator_is_encoded_as_it_yields():
         raise ValueError("two is torn")
 
     with pytest.raises(ValueError, match="torn"):
-        for record in records_of(pages()):
-            lines.add(record)
-    assert lines.finish()[0]["records"] == 1
+        lines.add(pages())
+    assert lines.finish().records == 1
 
 
 # ── results that are none ────────────────────────────────────────────────────────────────────
@@ -286,12 +286,12 @@ def test_a_large_result_goes_to_the_spool(spool):
     lines = Lines(TASK, 1 << 30, 6)
     for _ in range(5):
         lines.add({"text": "x" * 400_000})
-    reply, inline = lines.finish()
-    assert inline == b""
-    assert reply["spool"] == 6
-    assert lines.spool == 6 + reply["length"]
+    made = lines.finish()
+    assert made.lines == b""
+    assert made.start == 6
+    assert lines.spool == 6 + made.length
     content = os.pread(spool.fileno(), 1 << 30, 6)
-    assert (len(content), zlib.crc32(content)) == (reply["length"], reply["crc"])
+    assert (len(content), zlib.crc32(content)) == (made.length, made.crc)
     assert [json.loads(line)["ordinal"] for line in content.splitlines()] == [0, 1, 2, 3, 4]
 
 
@@ -350,7 +350,7 @@ def test_an_exception_without_text_is_unprintable(kind):
 def test_an_exception_is_its_type_and_text(error, message):
     """The message is "Type: text", valid Unicode, with SystemExit and its like no exception."""
     failure = told_of(error)
-    assert (failure["status"], failure["reason"]) == (Status.FAILED, Reason.ERROR)
+    assert failure["reason"] is Reason.ERROR
     assert message is None or failure["message"] == message
     failure["message"].encode()
 
@@ -361,17 +361,17 @@ def test_a_message_has_at_most_4096_characters():
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "reason", "message"),
+    ("error", "reason", "message"),
     [
-        (EncryptedError("needs a password"), "failed", "encrypted", "needs a password"),
-        (CorruptError(), "failed", "corrupt", "corrupt"),
-        (UnsupportedError("a video"), "skipped", "unsupported", "a video"),
+        (EncryptedError("needs a password"), "encrypted", "needs a password"),
+        (CorruptError(), "corrupt", "corrupt"),
+        (UnsupportedError("a video"), "unsupported", "a video"),
     ],
 )
-def test_a_processor_may_say_why_itself(error, status, reason, message):
-    """A DocumentError sets status and reason, and needs no traceback."""
+def test_a_processor_may_say_why_itself(error, reason, message):
+    """A DocumentError sets the reason, and needs no traceback."""
     failure = told_of(error)
-    assert (failure["status"], failure["reason"], failure["message"]) == (status, reason, message)
+    assert (failure["reason"], failure["message"]) == (reason, message)
     assert failure["detail"] is None
 
 
@@ -486,8 +486,11 @@ def test_half_a_header_is_the_end():
 
 def test_a_task_travels_without_its_row():
     """The worker learns what it needs; the ledger's row and stratum stay with the engine."""
-    task = dataclasses.replace(
-        TASK, file=b"/docs/\xff.txt", attempt=1, previous_reason=Reason.MEMORY
-    )
-    sent = json.loads(json.dumps(wire.task_to_wire(task)))
-    assert wire.task_from_wire(sent) == dataclasses.replace(task, document=0, stratum="")
+    task = TASK._replace(name=b"\xff.txt", attempt=1, previous_reason=Reason.MEMORY)
+    other = TASK._replace(root=Root(b"", b"/"), name=b"docs/b")
+    data = wire.batch_to_wire([task, other, task], 7)
+    index = json.loads(data[wire.HEADER.size :])
+    sent = [each._replace(document=0, stratum="") for each in (task, other, task)]
+    assert list(wire.batch_from_wire(index)) == sent
+    assert index["spool"] == 7
+    assert len(index["roots"]) == 2

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from docherd.model import Document, Task
+from docherd.model import Document, Root, Task
 from docherd.processors.extract import Extract
 from docherd.processors.kind import detect
 
@@ -18,10 +18,8 @@ def document(tmp_path):
     def make(name, data, pages=None):
         path = tmp_path / name
         path.write_bytes(data)
-        file = os.fsencode(path)
-        task = Task(
-            document=1, id="x" * 16, file=file, path=name, size=len(data), stratum=path.suffix
-        )
+        folder = Root(b"in", os.fsencode(tmp_path))
+        task = Task(1, folder, os.fsencode(name), len(data), path.suffix)
         beat = (lambda page: None) if pages is None else pages.append
         return Document(task, detect, beat)
 

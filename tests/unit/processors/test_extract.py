@@ -21,9 +21,11 @@ class Handed(Document):
 
     def __init__(self, like, data):
         self._data = data
-        for name in ("id", "size", "attempt", "previous_reason", "_detect", "_beat", "_kind"):
-            setattr(self, name, getattr(like, name))
-        self.path = Path("/nonexistent") / like.path.name
+        super().__init__(like._task, like._detect)
+
+    @property
+    def path(self):
+        return Path("/nonexistent") / super().path.name
 
     def open(self):
         return io.BufferedReader(io.BytesIO(self._data))
