@@ -2,6 +2,8 @@
 
     import docherd
     summary = docherd.run("docs/", "out/", processor=process_single, workers=4)
+    for result in docherd.process(paths, process_single, workers=4): ...
+    docherd.open("out/").records()
 
 The names below are the public surface; each is imported when it is first used, because every
 worker imports this package.
@@ -14,6 +16,9 @@ from typing import TYPE_CHECKING
 from docherd.version import __version__
 
 if TYPE_CHECKING:
+    from docherd.api import open as open
+    from docherd.api import process as process
+    from docherd.api import process_chunks as process_chunks
     from docherd.api import run as run
     from docherd.exceptions import CorruptError as CorruptError
     from docherd.exceptions import DamageError as DamageError
@@ -30,13 +35,23 @@ if TYPE_CHECKING:
     from docherd.exceptions import UnsupportedError as UnsupportedError
     from docherd.exceptions import UsageError as UsageError
     from docherd.job import Summary as Summary
+    from docherd.model import Counts as Counts
     from docherd.model import Document as Document
     from docherd.model import Reason as Reason
     from docherd.model import Status as Status
+    from docherd.opened import Run as Run
+    from docherd.remembered import Failure as Failure
+    from docherd.result import Result as Result
+    from docherd.stream import Stream as Stream
 
 _HOME = {
-    "run": "api",
+    **dict.fromkeys(("run", "process", "process_chunks", "open"), "api"),
+    "Run": "opened",
+    "Failure": "remembered",
+    "Result": "result",
+    "Stream": "stream",
     "Summary": "job",
+    "Counts": "model",
     "Document": "model",
     "Reason": "model",
     "Status": "model",

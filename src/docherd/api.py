@@ -1,31 +1,49 @@
-"""docherd in a program."""
+"""docherd in a program: run, process, process_chunks, open."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from itertools import islice
 from pathlib import Path
+from typing import TypeAlias, Unpack
 
-from docherd import engine, progress, source
+from docherd import engine, source
+from docherd import progress as display
 from docherd.config import Options
 from docherd.exceptions import UsageError
-from docherd.job import Job, Summary
+from docherd.job import Job, Summary, limits
+from docherd.keywords import RunOptions, WorkOptions
 from docherd.model import Document
+from docherd.opened import Run
 from docherd.processors import describe
+from docherd.result import Result
+from docherd.setup import Setup
 from docherd.stop import Stop, signals
+from docherd.stream import Bar, Stream
 
-PathLike = str | os.PathLike[str]
+PathLike: TypeAlias = str | os.PathLike[str]
+#: a name, a function of the Document or of its path, or a class of such, built once per worker
+Processor: TypeAlias = (
+    str
+    | Callable[[Document], object]
+    | Callable[[Path], object]
+    | Callable[[str], object]
+    | type[Callable[[Document], object]]
+    | type[Callable[[Path], object]]
+    | type[Callable[[str], object]]
+)
 
 
 def run(
     inputs: PathLike | Sequence[PathLike],
     out: PathLike,
-    processor: str | Callable[[Path], object] | Callable[[Document], object] = "extract",
+    processor: Processor = "extract",
     *,
     add: bool = False,
     fresh: bool = False,
-    **options: object,
+    **options: Unpack[RunOptions],
 ) -> Summary:
     """Process every Document of ``inputs`` into the run folder ``out``; the same call resumes.
 
@@ -55,10 +73,101 @@ def run(
         add=add,
         fresh=fresh,
     )
-    display = progress.choose(chosen.progress, sys.stderr, chosen.verbose)
+    shown = display.choose(chosen.progress, sys.stderr, chosen.verbose)
     stop = Stop()
     with signals(stop):
-        summary = engine.run(job, display, stop)
+        summary = engine.run(job, shown, stop)
     if stop.signal is not None:
         raise KeyboardInterrupt
     return summary
+
+
+def process(
+    paths: Iterable[PathLike],
+    processor: Processor = "extract",
+    *,
+    ordered: bool = False,
+    progress: bool = False,
+    **options: Unpack[WorkOptions],
+) -> Stream:
+    """Process files and yield a Result for each as it completes; nothing is kept on disk.
+
+    ``paths``: any iterable, also one that never ends; it is pulled up to about 2,000 paths ahead,
+    in a thread of its own. ``processor`` as for ``run``. ``ordered``: Results in the order of the
+    paths. ``progress``: a tqdm bar. ``options``: ``workers`` (default: the cores there are),
+    ``memory`` of all of them (bytes or "8GB"; default: 80 % of what there is), ``timeout`` of one
+    Document (seconds or "5m"; default: 5 minutes and 10 s for each MB), ``retries`` after an
+    error, ``max_output`` and ``max_input`` (bytes or "1GB"), ``nice``, ``passwords``.
+
+        for result in docherd.process(paths, process_single, workers=4):
+            print(result.path, result.value if result.ok else result.error)
+
+    Memory stays flat however many paths there are and however large the Results: few wait for
+    your loop, and limits hold while it is busy. A Document that fails, hangs, crashes or eats
+    memory is a Result with its ``reason``, never an exception. Leaving the loop, ``close()`` and
+    dropping the stream end the workers within a second.
+
+    Raises UsageError for options that make no sense, ProcessorError where the processor cannot be
+    sent to a worker; iterating raises what ``paths`` raised, ProcessorError where the processor
+    cannot be loaded, and EnvironmentFault where no worker can be started.
+    """
+    if isinstance(paths, str | bytes | os.PathLike) or not isinstance(paths, Iterable):
+        raise UsageError(f"paths: an iterable of paths, not {type(paths).__name__}")
+    chosen = Options.of(options)
+    if of_run := sorted(options.keys() - WorkOptions.__annotations__.keys()):
+        raise UsageError(f"{of_run[0]} is an option of run, not of process")
+    rules = limits(chosen)
+    setup = Setup(
+        describe(processor),
+        rules.workers,
+        chosen.max_output,
+        chosen.max_input,
+        chosen.passwords,
+        chosen.nice,
+        bare=True,
+    )
+    return Stream(paths, setup, rules, ordered=ordered, bar=_bar(paths) if progress else None)
+
+
+def process_chunks(
+    paths: Iterable[PathLike],
+    processor: Processor = "extract",
+    *,
+    chunk_size: int = 100,
+    ordered: bool = False,
+    progress: bool = False,
+    **options: Unpack[WorkOptions],
+) -> Iterator[list[Result]]:
+    """``process``, with the Results in lists of ``chunk_size``, the last one shorter.
+
+    One set of workers serves all chunks. Raises as ``process`` does, and UsageError for a
+    ``chunk_size`` below 1.
+    """
+    if chunk_size < 1:
+        raise UsageError(f"chunk_size: 1 or more, not {chunk_size}")
+    stream = process(paths, processor, ordered=ordered, progress=progress, **options)
+    return _chunks(stream, chunk_size)
+
+
+def _chunks(stream: Stream, size: int) -> Iterator[list[Result]]:
+    with stream:
+        while chunk := list(islice(stream, size)):
+            yield chunk
+
+
+def open(out: PathLike) -> Run:
+    """The run in the folder ``out``: its Records, its failures, its counts.
+
+    Raises UsageError where there is none, DamageError where it cannot be read.
+    """
+    return Run(Path(out))
+
+
+def _bar(paths: Iterable[PathLike]) -> Bar:
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise UsageError("progress=True needs tqdm: pip install 'docherd[progress]'") from None
+    total = len(paths) if isinstance(paths, Sized) else None
+    bar: Bar = tqdm(total=total, unit="doc")
+    return bar

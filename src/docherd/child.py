@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from docherd import spawn
+from docherd import host, spawn
 from docherd.exceptions import EnvironmentFault
 from docherd.model import Grant, Outcome, Reason, Spool, Spooled, Status, Task
 from docherd.wire import BODY_LIMIT, HEADER, INDEX_LIMIT, SLOT, SOCKET, SPOOL, Slot, clean
@@ -23,6 +23,8 @@ from docherd.wire import BODY_LIMIT, HEADER, INDEX_LIMIT, SLOT, SOCKET, SPOOL, S
 RING, TAIL = 64 << 10, 8 << 10
 #: bytes read from a socket at once, and how often in a turn, so that a flood delays only itself
 READ, READS = 256 << 10, 8
+#: a look at memory comes after headroom / this many bytes a second, within these seconds
+GROWTH, LOOK_MIN, LOOK_MAX = 1_000_000_000, 0.05, 0.5
 #: seconds a worker whose socket has closed may take to end
 FAREWELL = 1.0
 
@@ -175,6 +177,18 @@ class Child:
         """The tail of what it printed since the grant."""
         self.read_output()
         return clean(b"".join(self._printed)[-TAIL:].decode("utf-8", "replace")).strip()
+
+    # ── watch ────────────────────────────────────────────────────────────────────────────────
+
+    def look_at_memory(self, limit: int, now: float) -> None:
+        """Kill it where its tree holds more than ``limit`` bytes, and say when to look again."""
+        self.memory = host.tree_memory(self.pid)
+        self.peak = max(self.peak, self.memory)
+        headroom = limit - self.memory
+        if headroom < 0:
+            used = f"{self.memory / 1e6:,.0f} MB used, limit {limit / 1e6:,.0f} MB"
+            self.kill((Reason.MEMORY, used))
+        self.look = now + min(LOOK_MAX, max(LOOK_MIN, headroom / GROWTH))
 
     # ── end ──────────────────────────────────────────────────────────────────────────────────
 

@@ -118,7 +118,7 @@ class Lines:
         if self._bare:
             self._line(_encode(value))
         else:
-            body = _encode(_renamed({"text": value} if isinstance(value, str) else value))
+            body = _encode(renamed({"text": value} if isinstance(value, str) else value))
             # The body's opening brace is the head's; `{}` has nothing to separate.
             head = f"{self._opening()}{self._records}{', ' if len(body) > 2 else ''}".encode()
             self._line(head, memoryview(body)[1:])
@@ -168,7 +168,7 @@ def _encode(value: dict[str, object] | str) -> bytes:
         raise _invalid(value, error) from None
 
 
-def _renamed(record: dict[str, object]) -> dict[str, object]:
+def renamed(record: dict[str, object]) -> dict[str, object]:
     """A processor's own `path` becomes `record_path`; nothing is lost, whatever it is called."""
     if not any(key in record for key in OWN_KEYS):
         return record

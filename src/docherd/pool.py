@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docherd import host, replies
-from docherd.child import FAREWELL, Child, Sentinel
+from docherd.child import FAREWELL, LOOK_MIN, Child, Sentinel
 from docherd.exceptions import EnvironmentFault, ProcessorError
 from docherd.model import Busy, Grant, Outcome, Reason, Status
 from docherd.setup import Setup
@@ -32,8 +32,6 @@ from docherd.wire import Json, batch_to_wire
 
 #: seconds a worker may take to load its processor, and failures in a row before the run stops
 START_LIMIT, START_TRIES = 60.0, 3
-#: a look at memory comes after headroom / this many bytes a second, within these seconds
-GROWTH, LOOK_MIN, LOOK_MAX = 1_000_000_000, 0.05, 0.5
 #: a worker that holds more than this times what it held after its first grant, and this many
 #: bytes on top, leaks: it is replaced
 LEAK_FACTOR, LEAK_BYTES = 1.5, 64 << 20
@@ -51,8 +49,11 @@ PATIENCE, UNKILLABLE = 1.0, 10.0
 class Pool:
     """The workers of one run."""
 
-    def __init__(self, setup: Setup, folder: Path, epoch: int = 0) -> None:
-        """``folder`` keeps the slots, where the next start looks for what was in hand.
+    def __init__(
+        self, setup: Setup, folder: Path, epoch: int = 0, *, private: bool = False
+    ) -> None:
+        """``folder`` keeps the slots, where the next start looks for what was in hand; a
+        ``private`` one is removed by the sentinel, however we end.
 
         Raises EnvironmentFault where no process can be started.
         """
@@ -71,7 +72,7 @@ class Pool:
         for fd in (self._wake_read, self._wake_write):
             os.set_blocking(fd, False)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        self._sentinel = Sentinel(self._token)
+        self._sentinel = Sentinel(self._token, [folder] if private else [])
         self._proven = False
         self.fingerprint = setup.processor.fingerprint or ""
         #: most bytes in use by all workers together
@@ -102,6 +103,17 @@ class Pool:
     def has_room(self) -> bool:
         """True where ``give`` would find an idle worker now."""
         return self.busy < self._setup.size and any(c.idle for c in self._children.values())
+
+    def has_fresh(self, wanted: int) -> bool:
+        """True where an idle worker has served nobody; else up to ``wanted`` are being made."""
+        idle = [child for child in self._children.values() if child.idle]
+        if any(not child.served for child in idle):
+            return True
+        starting = sum(child.starting for child in self._children.values())
+        if idle and starting < min(wanted, self._setup.size):
+            idle[0].hang_up()
+            self._spawn()
+        return False
 
     def give(self, grant: Grant) -> bool:
         """Send a grant to an idle worker; False where none is free (or fresh) yet."""
@@ -221,12 +233,9 @@ class Pool:
         idle = [child for child in self._children.values() if child.idle]
         if not grant.fresh:  # used ones first: a fresh one is what a retry will want
             return max(idle, key=lambda child: child.served, default=None)
-        fresh = next((child for child in idle if not child.served), None)
-        starting = sum(child.starting for child in self._children.values())
-        if fresh is None and idle and starting < self._setup.size:
-            idle[0].hang_up()
-            self._spawn()
-        return fresh
+        if not self.has_fresh(self._setup.size):
+            return None
+        return next(child for child in idle if not child.served)
 
     # ── traffic ──────────────────────────────────────────────────────────────────────────────
 
@@ -330,16 +339,7 @@ class Pool:
             child.kill((Reason.CRASH, "broke the protocol: took no task"))
             return
         if now >= child.look:
-            self._look_at_memory(child, grant.memory, now)
-
-    def _look_at_memory(self, child: Child, limit: int, now: float) -> None:
-        child.memory = host.tree_memory(child.pid)
-        child.peak = max(child.peak, child.memory)
-        headroom = limit - child.memory
-        if headroom < 0:
-            used = f"{child.memory / 1e6:,.0f} MB used, limit {limit / 1e6:,.0f} MB"
-            child.kill((Reason.MEMORY, used))
-        child.look = now + min(LOOK_MAX, max(LOOK_MIN, headroom / GROWTH))
+            child.look_at_memory(grant.memory, now)
 
     # ── ending ───────────────────────────────────────────────────────────────────────────────
 

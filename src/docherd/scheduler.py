@@ -4,10 +4,10 @@
     next(in_hand)  ─►   a Grant, or None: nothing may start now
     settle(outcome) ─►  FINAL, or AGAIN (deferred to the end) or BACK (comes again soon)
 
-Order: the walk's; what has to be tried again comes last, so that ten thousand crashes do not
-drain the pool ten thousand times. After a crash or an exit: alone on a fresh worker, while
-others go on. After a memory kill or the last allowed interruption: solo, nothing else in hand
-and the whole budget.
+Order: the walk's. In a run what has to be tried again comes last, so that ten thousand crashes do
+not drain the pool ten thousand times; in a stream first, because somebody waits for it. After a
+crash or an exit: alone on a fresh worker, while others go on. After a memory kill or the last
+allowed interruption: solo, nothing else in hand and the whole budget.
 """
 
 from __future__ import annotations
@@ -64,10 +64,18 @@ class Scheduler:
     """The queue of one start."""
 
     def __init__(
-        self, rules: Rules, brief: Callable[[str], float | None] = lambda stratum: None
+        self,
+        rules: Rules,
+        brief: Callable[[str], float | None] = lambda stratum: None,
+        *,
+        retries_first: bool = False,
     ) -> None:
-        """``brief``: the seconds a Document of a stratum hardly exceeds, None where unknown."""
+        """``brief``: the seconds a Document of a stratum hardly exceeds, None where unknown.
+
+        ``retries_first``: what has to be tried again goes before all others, not behind them.
+        """
         self._rules = rules
+        self._retries_first = retries_first
         self._brief = brief
         self._fresh: deque[Task] = deque()
         self._alone: deque[Task] = deque()
@@ -136,16 +144,18 @@ class Scheduler:
         """Tasks kept for the end."""
         return len(self._alone) + len(self._solo)
 
-    def next(self, in_hand: int, walk_over: bool) -> Grant | None:
-        """The next grant; ``in_hand`` grants are out, ``walk_over``: no more will be offered."""
+    def next(self, in_hand: int, retry: bool) -> Grant | None:
+        """The next grant; ``in_hand`` grants are out, ``retry``: what was deferred may start."""
         if self._solo_in_hand:
             return None
-        share = self._rules.memory // self._rules.workers
-        if self._fresh:
-            return self._grant(self._batch(), share)
-        if not walk_over:
-            return None
+        if self._fresh and not (retry and self._retries_first and self.deferred):
+            return self._grant(self._batch(), self._rules.memory // self._rules.workers)
+        return self._again(in_hand) if retry else None
+
+    def _again(self, in_hand: int) -> Grant | None:
+        """A retry; one that must be solo waits until nothing is in hand."""
         if self._alone:
+            share = self._rules.memory // self._rules.workers
             return self._grant([self._alone.popleft()], share, fresh=True)
         if self._solo and not in_hand:
             self._solo_in_hand = True

@@ -132,18 +132,25 @@ class _Server:
         document = Document(task, self._loaded.detect, self._slot.beat)
         start = time.perf_counter_ns()
         try:
-            with _Input(task.file) as file:
-                if self._loaded.builtin:
-                    _refuse_hopeless(task, self._max_input)
-                result = self._loaded.call(document)
-                encoded = self._encoded(task, result) if result is not None else None
-                file.refuse_change()
+            if self._bare:  # a stream: nobody comes back to a file that changed meanwhile
+                document.size = _looked_at(task.file)
+                encoded = self._processed(task, document)
+            else:
+                with _Input(task.file) as file:
+                    document.size = file.size
+                    encoded = self._processed(task, document)
+                    file.refuse_change()
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the Document's too
             taken = time.perf_counter_ns() - start
             return {"taken": taken, "kind": document.known_kind, **_failure(error)}, b""
         return _done(time.perf_counter_ns() - start, document.known_kind, encoded)
 
-    def _encoded(self, task: Task, result: object) -> Encoded:
+    def _processed(self, task: Task, document: Document) -> Encoded | None:
+        """What the processor made of it; None where that is nothing."""
+        if self._loaded.builtin:
+            _refuse_hopeless(document.size, self._max_input)
+        if (result := self._loaded.call(document)) is None:
+            return None
         lines = Lines(task, self._max_output, self._spool, bare=self._bare)
         lines.add(result)
         encoded = lines.finish()
@@ -178,6 +185,7 @@ class _Input:
             reason = Reason.SYMLINK if link else Reason.INPUT_UNREADABLE
             raise Ended(reason, f"cannot be read: {error.strerror}") from None
         found = os.fstat(self._fd)
+        self.size = found.st_size
         self._before = _identity(found)
         if not stat.S_ISREG(found.st_mode):
             os.close(self._fd)
@@ -197,15 +205,30 @@ class _Input:
         os.close(self._fd)
 
 
+def _looked_at(path: bytes) -> int:
+    """The size of a file, or Ended where there is none to open."""
+    try:
+        found = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - bytes
+    except OSError as error:
+        missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        reason = Reason.INPUT_MISSING if missing else Reason.INPUT_UNREADABLE
+        raise Ended(reason, f"cannot be read: {error.strerror}") from None
+    if stat.S_ISLNK(found.st_mode):
+        raise Ended(Reason.SYMLINK, "a symbolic link: give the file that it points to")
+    if not stat.S_ISREG(found.st_mode):
+        raise Ended(Reason.SPECIAL, "no regular file")
+    return found.st_size
+
+
 def _identity(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
-def _refuse_hopeless(task: Task, max_input: int) -> None:
-    if task.size == 0:
+def _refuse_hopeless(size: int, max_input: int) -> None:
+    if size == 0:
         raise Ended(Reason.EMPTY, "the file has no bytes")
-    if task.size > max_input:
-        raise Ended(Reason.TOO_LARGE, f"{task.size:,} bytes, over --max-input {max_input:,}")
+    if size > max_input:
+        raise Ended(Reason.TOO_LARGE, f"{size:,} bytes, over --max-input {max_input:,}")
 
 
 # ── what went wrong ──────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ import pytest
 
 import oracle
 from docherd import pool as pool_module
+from docherd import testing
 from docherd.exceptions import EnvironmentFault, ProcessorError
 from docherd.model import Grant, Reason, Root, Spooled, Status, Task
 from docherd.pool import Pool
@@ -33,7 +34,8 @@ class Desk:
         self.tasks = 0
 
     def pool(self, processor="docherd.testing:by_name", size=1, **options):
-        setup = Setup(describe(processor), size, 10**9, 10**9, **options)
+        limits = {"max_output": 10**9, "max_input": 10**9} | options
+        setup = Setup(describe(processor), size, **limits)
         self.pools.append(Pool(setup, self.pending))
         return self.pools[-1]
 
@@ -230,6 +232,44 @@ def test_waking_ends_a_wait(desk):
 
 
 # ── blame ────────────────────────────────────────────────────────────────────────────────────
+
+
+#: what each does to a worker that has 400 MB and a second and a half
+FATAL = {Reason.CRASH, Reason.EXIT, Reason.TIMEOUT, Reason.MEMORY}
+ROOM = {"seconds": 1.5, "memory": 400_000_000}
+
+
+@pytest.mark.parametrize("fault", sorted(testing.FAULTS))
+def test_every_fault_at_every_place_of_a_batch_costs_one_document(desk, fault):
+    """First, in the middle, last: the others are done, or come back untouched to be done."""
+    kind = testing.FAULTS[fault]
+    pool = desk.pool(max_output=64 << 20)
+    for place in (0, 2, 4):
+        names = [f"{place}{letter}" for letter in "abcd"]
+        names.insert(place, f"{fault}-{place}")
+        found = {name_of(each.task): each for each in outcomes(pool, desk.grant(*names, **ROOM))}
+        assert set(found) == set(names)
+        guilty = [name for name, each in found.items() if each.reason is not None]
+        if kind.reason is None:
+            assert guilty == []
+            continue
+        [blamed] = guilty
+        assert found[blamed].reason is kind.reason
+        fate = {found[name].status for name in names if name != blamed}
+        assert fate <= {Status.DONE, Status.PENDING}
+        if fault.startswith("frame_"):
+            # A lie arrives when another's turn has come: that one is tried again alone, is
+            # done then, and the liar is blamed in its own batch of one.
+            continue
+        assert blamed == f"{fault}-{place}"
+        before = names[: names.index(blamed)]
+        if kind.reason not in FATAL:
+            assert fate == {Status.DONE}
+        again = [name for name in names if found[name].status is Status.PENDING]
+        assert not set(again) & set(before) or kind.reason in FATAL
+        if again:
+            done = outcomes(pool, desk.grant(*again))
+            assert {each.status for each in done} == {Status.DONE}
 
 
 @pytest.mark.parametrize("fault", ["segv", "exit0", "kill9", "frame_garbage"])

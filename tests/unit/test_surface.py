@@ -31,7 +31,7 @@ TOP = {"cli", "commands", "queries", "api", "__main__", ""}
 #: rooms of the walk, which do not know each other but for these
 WALK = {
     *("source", "ledger", "window", "forecast", "scheduler", "pool", "worker", "segment"),
-    *("identity", "folder", "stop", "log"),
+    *("identity", "folder", "stop", "log", "feed"),
 }
 NEIGHBOURS = {("segment", "ledger"), ("folder", "identity")}
 
@@ -84,7 +84,8 @@ def functions():
 # ── public names ─────────────────────────────────────────────────────────────────────────────
 
 PUBLIC = {
-    *("run", "Summary", "Document", "Reason", "Status", "__version__"),
+    *("run", "process", "process_chunks", "open", "Run", "Stream", "Result"),
+    *("Summary", "Counts", "Failure", "Document", "Reason", "Status", "__version__"),
     *("DocherdError", "UsageError", "ProcessorError", "EnvironmentFault", "DamageError"),
     *("NothingFound", "RunLocked", "PolicyStop"),
     *("DocumentError", "EncryptedError", "CorruptError", "EmptyError", "TooLargeError"),

@@ -1,0 +1,39 @@
+"""The options as keyword arguments of the Python calls, for type checkers and editors.
+
+What each means, its default and its unit: ``docherd.config`` and ``docherd run --help``. Sizes
+are bytes or text ("8GB", "500MiB"), times are seconds or text ("5m", "1h"); None is the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+
+class WorkOptions(TypedDict, total=False):
+    """Of ``process`` and ``run``: how the work is done."""
+
+    workers: int | None
+    memory: int | str | None
+    timeout: float | str | None
+    max_output: int | str | None
+    max_input: int | str | None
+    retries: int | None
+    nice: int | None
+    passwords: Sequence[str] | None
+
+
+class RunOptions(WorkOptions, total=False):
+    """Of ``run`` alone: which files, and what is remembered and shown."""
+
+    include: Sequence[str] | None
+    exclude: Sequence[str] | None
+    hidden: bool | None
+    limit: int | None
+    checksum: bool | None
+    prune: bool | None
+    max_failures: int | None
+    max_interruptions: int | None
+    exit_zero: bool | None
+    progress: Literal["auto", "live", "plain", "json", "none"] | None
+    verbose: bool | None
