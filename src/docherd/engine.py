@@ -42,7 +42,7 @@ COMMIT_DOCUMENTS, COMMIT_BYTES, COMMIT_SECONDS = 10_000, 32 << 20, 1.0
 #: seconds between commits that only note how far the run is
 NOTE_SECONDS = 5.0
 #: tasks kept ready for the workers
-READY = 2000
+READY = 1000
 #: bytes of lines not yet durable above which nothing more is given out
 BACKLOG = 64 << 20
 #: seconds between updates of the display and of status.json
@@ -163,6 +163,8 @@ class Engine:
         if verdict is Verdict.BACK:
             return
         self._pace.worked += outcome.seconds
+        if outcome.status is Status.DONE:
+            self._rooms.forecast.learn(outcome)
         if verdict is Verdict.AGAIN:
             self._outcomes.append(outcome._replace(status=Status.PENDING))
             self._deferred[outcome.task.document] = again_seconds(
@@ -173,13 +175,12 @@ class Engine:
             self._outcomes.append(outcome)
             self._bytes += outcome.length
             self._pending[outcome.task.stratum] -= 1
-            self._deferred.pop(outcome.task.document, None)
+            if self._deferred:
+                self._deferred.pop(outcome.task.document, None)
             self._pace.finished += 1
             self._pace.written += outcome.length
-        if outcome.status is Status.DONE:
-            self._rooms.forecast.learn(outcome)
-        elif verdict is Verdict.FINAL and outcome.status is Status.FAILED:
-            self._rooms.log.outcome(outcome)
+            if outcome.status is Status.FAILED:
+                self._rooms.log.outcome(outcome)
         self._mind_the_rules(outcome, final=verdict is Verdict.FINAL)
 
     def _mind_the_rules(self, outcome: Outcome, *, final: bool) -> None:

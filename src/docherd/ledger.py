@@ -64,7 +64,7 @@ class Ledger:
             what = " ".join(found.split())
             raise DamageError(f"{self.path} is damaged ({what}); nothing was changed")
         run("pragma synchronous = full")
-        run("pragma cache_size = -16000")
+        run("pragma cache_size = -2000")
 
     def _load(self) -> None:
         one = self._db.execute

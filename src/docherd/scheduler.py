@@ -91,11 +91,15 @@ class Scheduler:
     def offer(self, tasks: Iterable[Task]) -> None:
         """Documents from the ledger, in walk order; some may have been tried before."""
         for task in tasks:
-            self._queue_for(task).append(task)
+            new = not (task.attempt or task.interruptions)
+            (self._fresh if new else self._queue_for(task)).append(task)
 
     def settle(self, outcome: Outcome) -> Verdict:
         """What an ended attempt means. Raises PolicyStop where the run must not go on."""
-        self._solo_in_hand = False if self._is_solo(outcome.task) else self._solo_in_hand
+        if self._solo_in_hand and self._is_solo(outcome.task):
+            self._solo_in_hand = False
+        if outcome.status is Status.DONE:
+            return Verdict.FINAL
         if outcome.status is Status.PENDING:
             self._queue_for(outcome.task).appendleft(outcome.task)
             return Verdict.BACK

@@ -29,7 +29,7 @@ from docherd.walk import Walk
 from docherd.wire import SOCKET, Channel, Json, name_from_wire
 
 #: batches ahead of the engine; entries that it takes together
-AHEAD, TOGETHER = 8, 5000
+AHEAD, TOGETHER = 4, 3000
 
 _GLOB = re.compile(r"[*?\[]")
 

@@ -101,8 +101,9 @@ def found(walk: Walk) -> Iterator[Found]:
         tree(index, root, walk.filters) if root.label else _listed(walk, index)
         for index, root in enumerate(walk.roots)
     )
-    for each in entries:
-        yield _digested(walk, each) if walk.filters.checksum else each
+    if not walk.filters.checksum:
+        return entries
+    return (_digested(walk, each) for each in entries)
 
 
 def once(entries: Iterable[Found]) -> Iterator[Found]:
@@ -131,18 +132,22 @@ def tree(index: int, root: Root, filters: Filters) -> Iterator[Found]:
     waiting = [b""]
     while waiting:
         folder = waiting.pop()
+        prefix = folder + b"/" if folder else b""
         below: list[bytes] = []
-        for entry, failure in _entries(os.path.join(root.folder, folder)):  # noqa: PTH118
-            path = os.path.join(folder, entry.name) if entry else folder  # noqa: PTH118
-            if entry is None:
-                yield Found(index, path, 0, 0, 0, reason=failure[0], message=failure[1])
-            elif not filters.hidden and hidden(entry.name):
-                if wanted.passes(path):
-                    yield Found(index, path, 0, 0, 0, reason=Reason.HIDDEN)
-            elif entry.is_dir(follow_symlinks=False):
-                below.append(path)
-            elif wanted.passes(path):
-                yield _found(index, path, entry)
+        try:
+            for entry in _entries(os.path.join(root.folder, folder)):  # noqa: PTH118
+                path = prefix + entry.name
+                if not filters.hidden and hidden(entry.name):
+                    if wanted.passes(path):
+                        yield Found(index, path, 0, 0, 0, reason=Reason.HIDDEN)
+                elif entry.is_dir(follow_symlinks=False):
+                    below.append(path)
+                elif wanted.passes(path):
+                    yield _found(index, path, entry)
+        except OSError as error:
+            reason = Reason.PATH_TOO_LONG if error.errno == 36 else Reason.INPUT_UNREADABLE
+            why = f"folder cannot be read: {error.strerror}"
+            yield Found(index, folder, 0, 0, 0, reason=reason, message=why)
         waiting.extend(reversed(below))
 
 
@@ -151,20 +156,12 @@ def hidden(name: bytes) -> bool:
     return name.startswith(_HIDDEN_PREFIXES) or name in _HIDDEN_NAMES
 
 
-_Failure = tuple[Reason, str]
-
-
-def _entries(folder: bytes) -> Iterator[tuple[os.DirEntry[bytes] | None, _Failure]]:
-    """The entries of a folder, in sorted slices; (None, why) where it cannot be read."""
-    none: _Failure = (Reason.INPUT_UNREADABLE, "")
-    try:
-        with os.scandir(folder) as scan:
-            while part := list(itertools.islice(scan, SLICE)):
-                part.sort(key=lambda entry: entry.name)
-                yield from ((entry, none) for entry in part)
-    except OSError as error:
-        reason = Reason.PATH_TOO_LONG if error.errno == 36 else Reason.INPUT_UNREADABLE
-        yield None, (reason, f"folder cannot be read: {error.strerror}")
+def _entries(folder: bytes) -> Iterator[os.DirEntry[bytes]]:
+    """The entries of a folder, in sorted slices. Raises OSError where it cannot be read."""
+    with os.scandir(folder) as scan:
+        while part := list(itertools.islice(scan, SLICE)):
+            part.sort(key=lambda entry: entry.name)
+            yield from part
 
 
 def _found(index: int, path: bytes, entry: os.DirEntry[bytes]) -> Found:
@@ -191,12 +188,11 @@ def _unreadable(index: int, path: bytes, error: OSError) -> Found:
 
 
 def _judged(index: int, path: bytes, status: os.stat_result) -> Found:
-    reason = None
-    if stat.S_ISLNK(status.st_mode):
-        reason = Reason.SYMLINK
-    elif not stat.S_ISREG(status.st_mode):
-        reason = Reason.SPECIAL
-    return Found(index, path, status.st_size, status.st_mtime_ns, status.st_ino, reason=reason)
+    where = (status.st_size, status.st_mtime_ns, status.st_ino)
+    if stat.S_ISREG(status.st_mode):
+        return Found(index, path, *where)
+    reason = Reason.SYMLINK if stat.S_ISLNK(status.st_mode) else Reason.SPECIAL
+    return Found(index, path, *where, reason=reason)
 
 
 # ── contents ─────────────────────────────────────────────────────────────────────────────────

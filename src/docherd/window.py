@@ -13,7 +13,7 @@ from docherd.readonly import ReadOnly
 from docherd.rows import Carried, Discovered
 
 #: rows read with one query; Documents passed on as they were found
-AT_ONCE, NEAR = 2000, 20_000
+AT_ONCE, NEAR = 2000, 4000
 
 _SET = re.compile(rb"[^\0]")
 
