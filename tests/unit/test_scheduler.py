@@ -132,14 +132,14 @@ def test_every_document_is_granted_until_it_is_final(rules, carried, steps):
         run.give()
     assert run.over
     assert run.scheduler.waiting == run.scheduler.deferred == 0
-    assert run.scheduler.next(0, walk_over=True) is None
+    assert run.scheduler.next(0, retry=True) is None
 
 
 def test_the_walk_s_order_is_kept():
     """Disk locality: Documents start in the order in which they were found."""
     scheduler = Scheduler(RULES)
     scheduler.offer(map(task, range(5)))
-    granted = [scheduler.next(n, walk_over=False).tasks[0].document for n in range(5)]
+    granted = [scheduler.next(n, retry=False).tasks[0].document for n in range(5)]
     assert granted == [0, 1, 2, 3, 4]
 
 
@@ -147,19 +147,19 @@ def test_a_returned_document_comes_first_again():
     """The rest of a worker's batch is untouched: it does not go to the end of the queue."""
     scheduler = Scheduler(RULES)
     scheduler.offer(map(task, range(3)))
-    first = scheduler.next(0, walk_over=False)
+    first = scheduler.next(0, retry=False)
     assert scheduler.settle(Outcome(first.tasks[0], Status.PENDING)) is Verdict.BACK
-    again = scheduler.next(0, walk_over=False)
+    again = scheduler.next(0, retry=False)
     assert again == first
     scheduler.take_back(again)
-    assert scheduler.next(0, walk_over=False) == first
+    assert scheduler.next(0, retry=False) == first
 
 
 def test_time_grows_with_the_size():
     """A base, and an allowance for each megabyte."""
     scheduler = Scheduler(RULES)
     scheduler.offer([task(1)])
-    grant = scheduler.next(0, walk_over=False)
+    grant = scheduler.next(0, retry=False)
     assert grant.timeouts == (13.0,)
     assert grant.memory == 1000
 
@@ -179,7 +179,7 @@ def test_a_retry_knows_why_the_first_attempt_ended():
     """The processor can take a lighter way."""
     scheduler = Scheduler(RULES)
     scheduler.settle(failed(task(1), Reason.MEMORY))
-    (again,) = scheduler.next(0, walk_over=True).tasks
+    (again,) = scheduler.next(0, retry=True).tasks
     assert (again.attempt, again.previous_reason) == (1, Reason.MEMORY)
 
 
@@ -194,14 +194,14 @@ def test_a_solo_document_waits_until_all_others_are_back():
     """Nothing else in hand and the whole budget; meanwhile nothing is given."""
     scheduler = Scheduler(RULES)
     scheduler.offer([task(1), task(2, interruptions=3)])
-    assert scheduler.next(0, walk_over=True).memory == 1000
-    assert scheduler.next(1, walk_over=True) is None
-    solo = scheduler.next(0, walk_over=True)
+    assert scheduler.next(0, retry=True).memory == 1000
+    assert scheduler.next(1, retry=True) is None
+    solo = scheduler.next(0, retry=True)
     assert (solo.memory, solo.fresh) == (4000, True)
     scheduler.offer([task(3)])
-    assert scheduler.next(1, walk_over=True) is None
+    assert scheduler.next(1, retry=True) is None
     scheduler.settle(Outcome(solo.tasks[0], Status.DONE))
-    assert scheduler.next(0, walk_over=True).tasks[0].document == 3
+    assert scheduler.next(0, retry=True).tasks[0].document == 3
 
 
 # ── rules that stop a run ────────────────────────────────────────────────────────────────────
@@ -271,7 +271,7 @@ def test_batches_are_brief_and_in_order(seconds, workers):
     scheduler = Scheduler(replace(RULES, workers=workers), forecast.get)
     scheduler.offer([task(n)._replace(stratum=strata[each]) for n, each in enumerate(seconds)])
     given_out = []
-    while (grant := scheduler.next(0, walk_over=False)) is not None:
+    while (grant := scheduler.next(0, retry=False)) is not None:
         expected = [forecast[each.stratum] for each in grant.tasks]
         assert len(grant.tasks) == len(grant.timeouts) <= 512
         if len(grant.tasks) > 1:
@@ -282,11 +282,35 @@ def test_batches_are_brief_and_in_order(seconds, workers):
     assert given_out == list(range(len(seconds)))
 
 
+def test_in_a_stream_retries_go_first():
+    """Somebody waits: alone on a fresh worker where there is one, before everything new."""
+    scheduler = Scheduler(RULES, retries_first=True)
+    scheduler.offer([task(1), task(2), task(3)])
+    first = scheduler.next(0, retry=True)
+    assert scheduler.settle(failed(first.tasks[0], Reason.CRASH)) is Verdict.AGAIN
+    assert scheduler.next(0, retry=False).tasks[0].document == 2
+    again = scheduler.next(1, retry=True)
+    assert (again.tasks[0].document, again.fresh) == (1, True)
+    assert scheduler.next(2, retry=True).tasks[0].document == 3
+
+
+def test_in_a_stream_a_solo_document_empties_the_pool_first():
+    """What ran out of memory does not wait for the end of something that may have none."""
+    scheduler = Scheduler(RULES, retries_first=True)
+    scheduler.offer([task(1), task(2)])
+    first = scheduler.next(0, retry=True)
+    scheduler.settle(failed(first.tasks[0], Reason.MEMORY))
+    assert scheduler.next(1, retry=True) is None
+    solo = scheduler.next(0, retry=True)
+    assert (solo.tasks[0].document, solo.memory) == (1, RULES.memory)
+    assert scheduler.next(1, retry=True) is None
+
+
 def test_a_retry_travels_alone_however_brief():
     """What killed a worker is not put beside others again."""
     scheduler = Scheduler(RULES, lambda stratum: 0.0001)
     tries = [task(n, attempt=1, previous_reason=Reason.CRASH) for n in range(20)]
     scheduler.offer(tries)
-    grants = [scheduler.next(0, walk_over=True) for _ in tries]
+    grants = [scheduler.next(0, retry=True) for _ in tries]
     assert [len(grant.tasks) for grant in grants] == [1] * 20
     assert all(grant.fresh for grant in grants)
