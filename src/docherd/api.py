@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias, Unpack
 
-from docherd import engine, source
 from docherd import progress as display
+from docherd import source
 from docherd.config import Options
 from docherd.exceptions import UsageError
 from docherd.job import Job, Summary, limits
@@ -61,6 +61,8 @@ def run(
     cannot be loaded, RunLocked, DamageError, EnvironmentFault, NothingFound, and
     KeyboardInterrupt after Ctrl-C, when everything finished is committed.
     """
+    from docherd import engine  # a stream needs neither ledger nor report
+
     many = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if not many:
         raise UsageError("no inputs: give a folder, a file or a glob")

@@ -16,7 +16,7 @@ from docherd.discovery import stratum_of
 from docherd.model import Outcome, Reason, Root, Status, Task
 
 #: paths pulled before they can be worked on
-AHEAD = 1024
+AHEAD = 2048
 #: the size of a file that nobody has looked at yet
 UNKNOWN = -1
 

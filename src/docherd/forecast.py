@@ -102,12 +102,12 @@ class Forecast:
         deviation = math.sqrt(learned.square / learned.count) if learned.count > 1 else learned.mean
         return Cost(learned.mean, deviation, learned.peak)
 
-    def brief(self, stratum: str) -> float | None:
-        """Seconds that a Document here hardly exceeds; None while too few were measured."""
+    def took(self, stratum: str) -> tuple[float, float] | None:
+        """Mean and standard deviation of the seconds here; None while too few were measured."""
         own = self._strata.get(stratum)
         if own is None or own.count < TRUSTED:
             return None
-        return own.mean + 2 * math.sqrt(own.square / own.count)
+        return own.mean, math.sqrt(own.square / own.count)
 
     def remaining(self, pending: Counter[str], parallel: float) -> Eta | None:
         """Seconds until ``pending`` (Documents by stratum) are done by ``parallel`` at a time.

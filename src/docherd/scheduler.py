@@ -12,10 +12,12 @@ allowed interruption: solo, nothing else in hand and the whole budget.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
 from docherd.exceptions import PolicyStop
 from docherd.model import Grant, Outcome, Reason, Status, Task
@@ -25,9 +27,13 @@ LAST_ATTEMPT = 1
 #: the breaker: of so many first attempts, so many ended in crash or exit
 WATCHED, TOO_MANY = 100, 50
 
+#: seconds that a Document took: mean and standard deviation
+Took: TypeAlias = tuple[float, float]
+
 #: Documents forecast to take less than this many seconds travel together, up to so many seconds
-#: of work, Documents, and bytes of names
+#: of work, Documents, and bytes of names; both times hardly ever exceeded (two deviations)
 BRIEF, BATCH_SECONDS, BATCH_TASKS, BATCH_BYTES = 0.001, 0.020, 512, 100_000
+_NOT_BRIEF: Took = (2 * BATCH_SECONDS, 0.0)
 
 _KILLS_WORKER = frozenset({Reason.CRASH, Reason.EXIT})
 
@@ -60,23 +66,29 @@ class Rules:
     max_interruptions: int = 3
 
 
+def is_brief(took: Took) -> bool:
+    """True where a Document that takes so long may travel with others."""
+    mean, deviation = took
+    return mean + 2 * deviation < BRIEF
+
+
 class Scheduler:
     """The queue of one start."""
 
     def __init__(
         self,
         rules: Rules,
-        brief: Callable[[str], float | None] = lambda stratum: None,
+        took: Callable[[str], Took | None] = lambda stratum: None,
         *,
         retries_first: bool = False,
     ) -> None:
-        """``brief``: the seconds a Document of a stratum hardly exceeds, None where unknown.
+        """``took``: what Documents of a stratum have taken so far, None where unknown.
 
         ``retries_first``: what has to be tried again goes before all others, not behind them.
         """
         self._rules = rules
         self._retries_first = retries_first
-        self._brief = brief
+        self._took = took
         self._fresh: deque[Task] = deque()
         self._alone: deque[Task] = deque()
         self._solo: deque[Task] = deque()
@@ -178,24 +190,23 @@ class Scheduler:
         """
         fresh, batch = self._fresh, list[Task]()
         # A share of what waits, so that no worker is idle at the end.
-        most = min(BATCH_TASKS, 1 + (len(fresh) - 1) // (2 * self._rules.workers))
-        seconds, size = 0.0, 0
-        each: dict[str, float] = {}
+        most = min(BATCH_TASKS, 1 + (len(fresh) - 1) // self._rules.workers)
+        seconds = variance = 0.0
+        size = 0
+        each: dict[str, Took] = {}
         while fresh and len(batch) < most:
             task = fresh[0]
             if task.stratum not in each:
-                each[task.stratum] = self._seconds(task.stratum)
-            seconds += each[task.stratum]
+                took = self._took(task.stratum)
+                each[task.stratum] = took if took and is_brief(took) else _NOT_BRIEF
+            mean, deviation = each[task.stratum]
+            seconds, variance = seconds + mean, variance + deviation * deviation
             size += len(task.name)
-            if batch and (seconds > BATCH_SECONDS or size > BATCH_BYTES):
+            late = seconds + 2 * math.sqrt(variance)
+            if batch and (late > BATCH_SECONDS or size > BATCH_BYTES):
                 break
             batch.append(fresh.popleft())
         return batch
-
-    def _seconds(self, stratum: str) -> float:
-        """What a task adds to a batch; more than one may hold where it is not known to be brief."""
-        seconds = self._brief(stratum)
-        return seconds if seconds is not None and seconds < BRIEF else 2 * BATCH_SECONDS
 
     def _grant(self, tasks: list[Task], memory: int, *, fresh: bool = False) -> Grant:
         rules = self._rules

@@ -92,7 +92,7 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
         ledger=ledger,
         source=_source(job, about, folder, pool, stack),
         window=window,
-        scheduler=Scheduler(rules, forecast.brief),
+        scheduler=Scheduler(rules, forecast.took),
         forecast=forecast,
         pool=pool,
         committer=committer,

@@ -28,7 +28,7 @@ from docherd.forecast import Forecast
 from docherd.model import Outcome, Status, Task
 from docherd.pool import Pool
 from docherd.result import Result
-from docherd.scheduler import BRIEF, Rules, Scheduler, Verdict
+from docherd.scheduler import Rules, Scheduler, Verdict, is_brief
 from docherd.setup import Setup
 
 #: seconds between looks at the clocks when nothing happens
@@ -36,7 +36,7 @@ TICK = 0.05
 #: Results and bytes of them on the shelf above which no further paths are taken
 SHELF, SHELF_BYTES = 4096, 8 << 20
 #: paths waiting for a worker at most, and at least, for each worker
-WAITING, WAITING_EACH = 1024, 2
+WAITING, WAITING_EACH = 2048, 2
 #: bytes that a first Result is taken for
 UNSEEN = 1 << 20
 #: seconds that closing waits for the workers to end
@@ -114,7 +114,9 @@ class _Shelf:
 
     def __init__(self, ordered: bool) -> None:
         self._ordered = ordered
-        self._chunks: queue.SimpleQueue[deque[Outcome] | BaseException | None] = queue.SimpleQueue()
+        #: chunks with the bytes of their lines; what ended the stream behind them
+        self._chunks: queue.SimpleQueue[tuple[deque[Outcome], int] | BaseException]
+        self._chunks = queue.SimpleQueue()
         #: of an ordered stream: those whose turn has not come, by number; whose turn it is
         self._early: dict[int, Outcome] = {}
         self._turn = 0
@@ -126,18 +128,16 @@ class _Shelf:
     def full(self) -> bool:
         return self._count >= SHELF or self._bytes >= SHELF_BYTES
 
-    def put(self, outcomes: Iterable[Outcome]) -> None:
-        """From the drive's thread."""
-        chunk = deque(outcomes)
-        self._grow(chunk, 1)
+    def put(self, chunk: deque[Outcome], size: int) -> None:
+        """From the drive's thread: outcomes, and the bytes of their lines."""
+        with self._lock:
+            self._count += len(chunk)
+            self._bytes += size
         if self._ordered:
-            self._early.update({each.task.document: each for each in chunk})
-            chunk = deque()
-            while (outcome := self._early.pop(self._turn, None)) is not None:
-                chunk.append(outcome)
-                self._turn += 1
+            chunk = self._whose_turn_it_is(chunk)
+            size = sum(held_bytes(each) for each in chunk)
         if chunk:
-            self._chunks.put(chunk)
+            self._chunks.put((chunk, size))
 
     def end(self, failure: BaseException | None) -> None:
         """Nothing more will come."""
@@ -146,22 +146,29 @@ class _Shelf:
     def take(self) -> deque[Outcome]:
         """From the program: the next, waiting for them; raises how it ended."""
         if self._over is None:
-            chunk = self._chunks.get()
-            if isinstance(chunk, deque):
-                self._grow(chunk, -1)
+            found = self._chunks.get()
+            if isinstance(found, tuple):
+                chunk, size = found
+                with self._lock:
+                    self._count -= len(chunk)
+                    self._bytes -= size
                 return chunk
-            self._over = chunk
+            self._over = found
         over, self._over = self._over, StopIteration()
-        raise over if over is not None else StopIteration
+        raise over
 
-    def _grow(self, chunk: Iterable[Outcome], sign: int) -> None:
-        count = size = 0
-        for each in chunk:
-            count += 1
-            size += len(each.lines) if isinstance(each.lines, bytes) else 0
-        with self._lock:
-            self._count += sign * count
-            self._bytes += sign * size
+    def _whose_turn_it_is(self, chunk: deque[Outcome]) -> deque[Outcome]:
+        self._early.update({each.task.document: each for each in chunk})
+        ready: deque[Outcome] = deque()
+        while (outcome := self._early.pop(self._turn, None)) is not None:
+            ready.append(outcome)
+            self._turn += 1
+        return ready
+
+
+def held_bytes(outcome: Outcome) -> int:
+    """Of its lines, where they are not in a spool."""
+    return outcome.length if isinstance(outcome.lines, bytes) else 0
 
 
 class _Drive:
@@ -173,7 +180,7 @@ class _Drive:
         self._setup = setup
         self._rules = rules
         self._forecast = Forecast()
-        self._scheduler = Scheduler(rules, self._forecast.brief, retries_first=True)
+        self._scheduler = Scheduler(rules, self._forecast.took, retries_first=True)
         self._pool: Pool | None = None
         self._stop = False
         #: Results and their bytes so far: how many may wait depends on their size, and until it
@@ -219,7 +226,9 @@ class _Drive:
                 while not self._stop and not self._over(self._pool):
                     self._offer()
                     self._give(self._pool)
-                    self._settle(self._pool.outcomes(TICK))
+                    ended = self._pool.outcomes(TICK)
+                    self._give(self._pool)  # first: a worker that waits costs more than a Result
+                    self._settle(ended)
             finally:
                 self._pool.close()
         finally:
@@ -237,19 +246,17 @@ class _Drive:
         if room <= 0 or self.shelf.full:
             return
         taken = self.feed.take(room)
-        if aside := [each for each in taken if isinstance(each, Outcome)]:
-            self.shelf.put(aside)
-        self._scheduler.offer(self._measured(each) for each in taken if isinstance(each, Task))
-
-    def _measured(self, task: Task) -> Task:
-        """With its size, on which its timeout depends, unless it is over at once anyway."""
-        brief = self._forecast.brief(task.stratum)
-        if brief is not None and brief < BRIEF:
-            return task
-        try:
-            return task._replace(size=os.stat(task.file, follow_symlinks=False).st_size)  # noqa: PTH116
-        except (OSError, ValueError):
-            return task  # the worker says why
+        if aside := deque(each for each in taken if isinstance(each, Outcome)):
+            self.shelf.put(aside, 0)
+        brief: dict[str, bool] = {}
+        for task in taken:
+            if not isinstance(task, Task):
+                continue
+            if task.stratum not in brief:
+                took = self._forecast.took(task.stratum)
+                brief[task.stratum] = took is not None and is_brief(took)
+            # A timeout depends on the size; what is over at once needs none that is exact.
+            self._scheduler.offer([task if brief[task.stratum] else _measured(task)])
 
     def _give(self, pool: Pool) -> None:
         """scheduler ─► pool; what killed a worker again at once, on a spare one."""
@@ -268,13 +275,24 @@ class _Drive:
 
     def _settle(self, ended: list[Outcome]) -> None:
         """pool ─► shelf, and what was learned from it."""
-        final = []
+        final: deque[Outcome] = deque()
+        size = 0
         for outcome in ended:
-            if self._scheduler.settle(outcome) is Verdict.FINAL:
-                final.append(outcome)
-                self._bytes += outcome.length
             if outcome.status is Status.DONE:
                 self._forecast.learn(outcome)
-        self._results += len(final)
+            if self._scheduler.settle(outcome) is Verdict.FINAL:
+                final.append(outcome)
+                if outcome.length:
+                    size += held_bytes(outcome)
         if final:
-            self.shelf.put(final)
+            self._results += len(final)
+            self._bytes += size
+            self.shelf.put(final, size)
+
+
+def _measured(task: Task) -> Task:
+    """With its size."""
+    try:
+        return task._replace(size=os.stat(task.file, follow_symlinks=False).st_size)  # noqa: PTH116
+    except (OSError, ValueError):
+        return task  # the worker says why
