@@ -6,6 +6,7 @@ slash is matched against the bare name, anywhere; with one, against the path bel
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 from collections.abc import Sequence
@@ -61,8 +62,9 @@ def _translated(piece: str) -> str:
         case "?":
             return "[^/]"
         case _ if len(piece) > 2:
+            # Ranges that run backwards, "--" and the like are the standard library's to know.
             negated = piece[1] in "!^"
-            members = re.escape(piece[2 if negated else 1 : -1]).replace(r"\-", "-")
-            return f"[{'^/' if negated else ''}{members}]" if members else re.escape(piece)
+            members = fnmatch.translate(f"[{'!' if negated else ''}{piece[1 + negated :]}")
+            return f"(?!/){members.removeprefix('(?s:').rpartition(')')[0]}"
         case _:
             return re.escape(piece)

@@ -22,6 +22,8 @@ from docherd.globs import Wanted
         ("?.txt", ["a.txt", "x/b.txt"], ["ab.txt", ".txt"]),
         ("[a-c]*.txt", ["b1.txt"], ["d1.txt"]),
         ("[!a]/x", ["b/x"], ["a/x", "//x"]),
+        ("[c-a].txt", [], ["b.txt", "c.txt"]),
+        ("[?--]x", [], ["?x", "-x"]),
         ("[]", ["[]"], ["a"]),
         ("a[", ["a["], ["a"]),
         ("a+(b).txt", ["a+(b).txt"], ["aab.txt"]),
