@@ -56,6 +56,8 @@ class Child:
         #: when it was seen to end, or told to; True where that was our wish and nobody's fault
         self.leaving = 0.0
         self.dismissed = False
+        #: True where it says itself that it should serve nobody any more
+        self.tired = False
         #: why it was killed; its exit code once it has ended
         self.verdict: tuple[Reason, str] | None = None
         self.ended: int | None = None

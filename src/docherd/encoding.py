@@ -128,7 +128,7 @@ class Lines:
         """What each line begins with; most Documents without Records never pay for it."""
         if not self._head:
             names = {"document": self._task.id, "path": self._task.path}
-            self._head = json.dumps(names, ensure_ascii=False)[:-1] + ', "ordinal": '
+            self._head = _encoder.encode(names)[:-1] + ', "ordinal": '
         return self._head
 
     def _line(self, *pieces: bytes | memoryview) -> None:

@@ -294,6 +294,8 @@ class Pool:
         self._failed_starts = 0
         if child.grant is not None and child.answered == len(child.grant.tasks):
             self._release(child)
+        elif child.tired:
+            child.hang_up()  # what it has not answered comes back untouched
 
     def _release(self, child: Child) -> None:
         """The grant is answered: the worker is idle, or has served long enough."""
@@ -301,7 +303,7 @@ class Pool:
         child.slot.idle()
         child.held_first = child.held_first or child.memory
         leaks = child.memory > LEAK_FACTOR * child.held_first + LEAK_BYTES
-        if leaks or child.served >= RETIRE_TASKS or child.spooled > RETIRE_SPOOL:
+        if leaks or child.tired or child.served >= RETIRE_TASKS or child.spooled > RETIRE_SPOOL:
             child.hang_up()
 
     # ── watching ─────────────────────────────────────────────────────────────────────────────

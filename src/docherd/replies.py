@@ -24,6 +24,7 @@ def outcomes(
         raise ValueError("a reply to nothing")
     child.memory = _natural(message["held"])
     child.peak = max(_natural(message["peak"]), child.peak)
+    child.tired = bool(message["tired"])
     rest, waited = _Body(body), time.monotonic() - child.given
     for reply in cast("list[Json]", message["replies"]):
         if child.answered == len(grant.tasks):

@@ -341,7 +341,7 @@ def half_frame(document: Document) -> NoReturn:
 def _reply(length: int = 0, taken: float = 0) -> bytes:
     """A well-formed answer to one task, but for what is passed."""
     lie = [taken, None, 0, length, 0, None]
-    return frame(json.loads(json.dumps({"replies": [lie], "peak": 0, "held": 0})))
+    return frame(json.loads(json.dumps({"replies": [lie], "peak": 0, "held": 0, "tired": None})))
 
 
 # ── the table ────────────────────────────────────────────────────────────────────────────────

@@ -24,6 +24,9 @@ from docherd.model import Reason, Root, Task
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
+#: bound now: a processor may replace them in the module
+_dumps, _loads = json.dumps, json.loads
+
 SOCKET, SLOT, SPOOL = 3, 4, 5
 HEADER = struct.Struct("<II")
 #: most bytes of one frame's index and body; a header that promises more is a broken protocol
@@ -36,7 +39,7 @@ BATCH_LIMIT = 512
 
 def frame(index: Json, body: bytes = b"") -> bytes:
     """A message: header, index as JSON, body."""
-    text = json.dumps(index, separators=(",", ":")).encode()
+    text = _dumps(index, separators=(",", ":")).encode()
     return HEADER.pack(len(text), len(body)) + text + body
 
 
@@ -106,7 +109,7 @@ class Channel:
         if len(head) < HEADER.size:
             return None
         index_length, body_length = HEADER.unpack(head)
-        index = json.loads(self._read.read(index_length))
+        index = _loads(self._read.read(index_length))
         return index, self._read.read(body_length)
 
 

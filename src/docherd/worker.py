@@ -25,6 +25,7 @@ from docherd import host
 from docherd.encoding import Encoded, Ended, Lines, SpoolFull, name_of_type
 from docherd.exceptions import DocumentError, ProcessorError
 from docherd.model import Document, Reason, Task
+from docherd.standing import Standing
 from docherd.wire import INLINE, SLOT, SOCKET, SPOOL, Channel, Json, Slot, batch_from_wire, clean
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: most characters kept of what went wrong
 MESSAGE_LIMIT, DETAIL_LIMIT = 4096, 8192
+#: exit code of a worker that has no descriptors left
+_NO_FILES = 24
 #: bytes freed after a Document from which on the heap is given back to the system
 GIVE_BACK = 64 << 20
 
@@ -95,6 +98,8 @@ class _Server:
         self._max_output = max_output
         self._bare = bare
         self._slot = Slot(SLOT)
+        self._standing = Standing()
+        self._served = 0
         self._peak = host.OwnPeak()
         self._spool = 0
 
@@ -111,21 +116,27 @@ class _Server:
         for index, task in enumerate(tasks):
             self._slot.take(index)
             reply, encoded = self._attempt(task)
+            self._served += 1
             replies.append(reply)
             lines.append(encoded)
             size += len(encoded)
-            if size > INLINE:
-                self._send(replies, lines)
+            tired = self._standing.restore()
+            if size > INLINE or tired:
+                self._send(replies, lines, tired)
                 replies, lines, size = [], [], 0
+            if tired:
+                return  # the rest of the batch comes back, and this process goes
         if replies:
             self._send(replies, lines)
         # The slot stays: until the engine has the whole reply, it is still this Document's.
 
-    def _send(self, replies: list[Json], lines: list[bytes]) -> None:
+    def _send(self, replies: list[Json], lines: list[bytes], tired: str | None = None) -> None:
+        """``tired``: why this process should serve nobody any more."""
         peak, held = self._peak.take()
         if peak - held > GIVE_BACK:
             host.give_back_memory()
-        self._channel.send({"replies": replies, "peak": peak, "held": held}, b"".join(lines))
+        index: Json = {"replies": replies, "peak": peak, "held": held, "tired": tired}
+        self._channel.send(index, b"".join(lines))
 
     def _attempt(self, task: Task) -> tuple[Json, bytes]:
         """One Document, whatever it does to us: the reply, and its lines where they are small."""
@@ -141,6 +152,8 @@ class _Server:
                     encoded = self._processed(task, document)
                     file.refuse_change()
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the Document's too
+            if self._served and _out_of_files(error):
+                os._exit(_NO_FILES)  # others leaked them: again, on a fresh worker
             taken = time.perf_counter_ns() - start
             return {"taken": taken, "kind": document.known_kind, **_failure(error)}, b""
         return _done(time.perf_counter_ns() - start, document.known_kind, encoded)
@@ -232,6 +245,10 @@ def _refuse_hopeless(size: int, max_input: int) -> None:
 
 
 # ── what went wrong ──────────────────────────────────────────────────────────────────────────
+
+
+def _out_of_files(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 def _failure(error: BaseException) -> dict[str, Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -309,3 +310,61 @@ def test_a_worker_that_lies_about_its_start_gains_nothing(tmp_path):
     assert ended.code == 1, ended.err
     assert ended.seconds < 10
     oracle.check(tmp_path / "out", {"in/a.txt": "timeout"}, total=1)
+
+
+# ── it leaves something behind ───────────────────────────────────────────────────────────────
+
+LEAVES = """
+import json, locale, os, signal
+
+held = []
+
+def own(path):
+    kind = path.name.partition("-")[0]
+    if kind == "chdir":
+        os.chdir("/")
+    elif kind == "umask":
+        os.umask(0o777)
+    elif kind == "signal":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    elif kind == "json":
+        json.dumps = lambda value: "poison"
+    elif kind == "files":
+        held.extend(os.open("/dev/null", os.O_RDONLY) for _ in range(10))
+    stands = {
+        "folder": os.getcwd(),
+        "umask": os.umask(0o022),
+        "term": str(signal.getsignal(signal.SIGTERM)),
+        "dumps": json.dumps([1]),
+    }
+    os.umask(stands["umask"])
+    return stands | {"file": open(path).read()} if kind == "fine" else None
+"""
+
+
+@pytest.mark.parametrize("kind", ["chdir", "umask", "signal", "json", "files"])
+def test_what_a_document_leaves_behind_does_not_reach_the_next(tmp_path: Path, kind: str) -> None:
+    """W27, W28: folder, umask, handlers, replaced functions, leaked files: all others as without.
+
+    Four hundred of them leak 4,000 descriptors, four times what a process may have.
+    """
+    (tmp_path / "in").mkdir()
+    (tmp_path / "own.py").write_text(LEAVES)
+    faulty = 400 if kind == "files" else 5
+    for number in range(faulty):
+        (tmp_path / "in" / f"{kind}-{number:03d}").write_text("x")
+        (tmp_path / "in" / f"fine-{number:03d}").write_text(str(number))
+    # One after the other: a fine one follows a faulty one in the same worker.
+    names = "".join(f"in/{k}-{n:03d}\n" for n in range(faulty) for k in (kind, "fine"))
+    (tmp_path / "names").write_text(names)
+    limit = ["prlimit", f"--nofile={1000}:{1000}"] if kind == "files" else []
+    command = [*limit, *oracle.COMMAND, "run", "--files-from", "names", "-o", "out"]
+    done = subprocess.run(
+        [*command, "-p", "own.py:own", "-w", "1"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    oracle.check(tmp_path / "out", failed={}, total=2 * faulty)
+    found = oracle.records(tmp_path / "out")
+    assert sorted(int(each["file"]) for each in found) == list(range(faulty))
+    stands = {(each["folder"], each["umask"], each["term"], each["dumps"]) for each in found}
+    assert stands == {(str(tmp_path), 0o022, "0", "[1]")}
