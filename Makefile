@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: demo test lint types suite test-long apt examples clean
+.PHONY: demo test lint types suite test-long apt examples bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/docherd run examples/documents -o demo-out --exit-zero
@@ -35,8 +35,19 @@ apt:
 examples: $(VENV)/.installed-test
 	$(BIN)/python examples/make_documents.py
 
+# Against peers and bare loops, in an environment of its own; writes docs/benchmarks.md.
+# Some of it: make bench BENCH="--only noop --rounds 5"
+bench: .venv-bench/.installed
+	.venv-bench/bin/python -m benchmarks $(BENCH)
+
+.venv-bench/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	.venv-bench/bin/python benchmarks/install.py
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-bench demo-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

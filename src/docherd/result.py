@@ -1,26 +1,31 @@
 """What became of one Document of a stream, and its Records, decoded when they are asked for.
 
 The worker wrote bare lines (docherd.encoding): nothing for None; the value itself; or a line
-``[`` and then a line for each value of many.
+``[`` and then a line for each value of many; long texts as they are.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TypeAlias, cast, overload
+from typing import TYPE_CHECKING, TypeAlias, cast, overload
 
 from docherd import host
 from docherd.encoding import renamed
 from docherd.model import Outcome, Reason, Spooled, Status, document_id, text_of
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 #: what a JSON-like value is when it comes back
 Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | float | bool | None"
 Record: TypeAlias = "dict[str, Value]"
 
-_MANY = b"["
+#: stands before many values
+_MANY: list[Value] = []
 #: bytes read from a spool at a time
 _PIECE = 1 << 20
 
@@ -95,13 +100,11 @@ class Result:
 
         None unless done.
         """
-        lines = _lines(self._outcome)
-        first = next(lines, None)
-        if first is None:
-            return None
-        if first == _MANY:
-            return [cast("Value", json.loads(line)) for line in lines]
-        return cast("Value", json.loads(first))
+        values = _values(self._outcome)
+        first = next(values, None)
+        if first is _MANY:
+            return list(values)
+        return first
 
 
 class Records(Sequence[Record]):
@@ -117,14 +120,11 @@ class Records(Sequence[Record]):
     def __iter__(self) -> Iterator[Record]:
         name = self._outcome.task.name
         head: Record = {"document": document_id(b"", name), "path": text_of(name)}
-        ordinal = 0
-        for line in _lines(self._outcome):
-            if line == _MANY:
-                continue
-            value = json.loads(line)
-            own = renamed({"text": value} if isinstance(value, str) else value)
-            yield head | {"ordinal": ordinal} | cast("Record", own)
-            ordinal += 1
+        values = (value for value in _values(self._outcome) if value is not _MANY)
+        for ordinal, value in enumerate(values):
+            whole = {"text": value} if isinstance(value, str) else cast("Record", value)
+            own = cast("Record", renamed(cast("dict[str, object]", whole)))
+            yield head | {"ordinal": ordinal} | own
 
     @overload
     def __getitem__(self, index: int) -> Record: ...
@@ -142,15 +142,42 @@ class Records(Sequence[Record]):
         return f"<{len(self)} Records of {os.fspath(self._result.path)!r}>"
 
 
-def _lines(outcome: Outcome) -> Iterator[bytes]:
-    """The lines without their ends."""
-    if not isinstance(outcome.lines, Spooled):
-        yield from outcome.lines.splitlines()
-        return
-    spool, at = outcome.lines.spool, outcome.lines.offset
-    end, rest = at + outcome.length, b""
-    while at < end:
-        piece = os.pread(spool.fd, min(_PIECE, end - at), at)
-        at += len(piece)
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from whole
+def _values(outcome: Outcome) -> Iterator[Value]:
+    """What the worker wrote, value by value; _MANY first where they were many."""
+    if isinstance(outcome.lines, Spooled):
+        place = _Place(outcome.lines, outcome.length)
+        file: io.BufferedIOBase = io.BufferedReader(place, _PIECE)
+    else:
+        file = io.BytesIO(outcome.lines)
+    while line := file.readline():
+        if line == b"[\n":
+            yield _MANY
+        elif line[:1] == b"~":
+            value, raw = json.loads(line[1:])
+            for key, length in raw:
+                text = file.read(length).decode()
+                if key is None:
+                    value = text
+                else:
+                    value[key] = text
+            file.read(1)
+            yield value
+        else:
+            yield json.loads(line)
+
+
+class _Place(io.RawIOBase):
+    """A range of a spool as a file."""
+
+    def __init__(self, spooled: Spooled, length: int) -> None:
+        self._spool = spooled.spool
+        self._at, self._end = spooled.offset, spooled.offset + length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        view = memoryview(buffer)[: self._end - self._at]
+        count = os.preadv(self._spool.fd, [view], self._at) if view else 0
+        self._at += count
+        return count

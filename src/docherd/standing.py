@@ -13,7 +13,7 @@ import locale
 import os
 import resource
 import signal
-from _signal import getsignal  # signal's own makes an enum of each handler: 2 us a Document
+from _signal import getsignal  # type: ignore[import-not-found]  # signal.getsignal makes enums: 2 us
 
 #: signals whose handlers a processor could leave behind
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP)

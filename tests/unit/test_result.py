@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from docherd.encoding import Lines
+from docherd.encoding import Ended, Lines
 from docherd.model import Outcome, Root, Spool, Spooled, Status, Task, document_id
 from docherd.result import _PIECE, Result
 
@@ -49,6 +49,35 @@ def test_any_value_comes_back_as_it_was(value):
         plain = {key: whole[key] for key in whole if key not in ("document", "path", "ordinal")}
         assert {key: record[key] for key in plain} == plain
         assert len(record) == 3 + len(whole)
+
+
+LONG = "Größe \r\n[\n~" * 400
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        LONG,
+        {"text": LONG, "n": 1},
+        {"a": 1, "text": LONG, "b": {"text": LONG}, "more": LONG, "path": LONG},
+        [LONG, {"n": 1}, {"text": LONG}, "short"],
+    ],
+)
+def test_long_texts_travel_as_they_are(value):
+    """Whatever is in them, between other Records, in the order of the keys."""
+    result = came_back(value)
+    assert result.value == value
+    assert str(result.value) == str(value)
+    assert len(result.records) == len(list(result.records))
+    assert len(result._outcome.lines) < len(json.dumps(value, ensure_ascii=False).encode()) + 200
+
+
+def test_a_value_that_is_wrong_beside_a_long_text_is_named_by_its_own_place():
+    """Not by the place in what travels."""
+    for bad, where in (({"n": {1}}, "$.n is set"), ({"t": "x" * 2000 + "\ud800"}, "$.t is text")):
+        with pytest.raises(Ended) as caught:
+            came_back({"text": LONG} | bad)
+        assert str(caught.value).startswith(where)
 
 
 def test_a_large_one_is_read_piece_by_piece():

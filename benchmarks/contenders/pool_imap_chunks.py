@@ -1,0 +1,14 @@
+"""multiprocessing: Pool.imap_unordered, tuned: a hundred paths at a time."""
+
+from multiprocessing import Pool
+
+from benchmarks.contenders.contend import Function, contend
+
+
+def process_all(paths: list[str], process_document: Function, workers: int) -> int:
+    with Pool(workers) as pool:
+        return sum(1 for _ in pool.imap_unordered(process_document, paths, chunksize=100))
+
+
+if __name__ == "__main__":
+    contend(process_all)

@@ -1,0 +1,50 @@
+"""Numbers, tables and pictures as the page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Where the pictures of a page lie: in a folder of its name beside it."""
+
+    page: Path
+
+    def path(self, name: str) -> Path:
+        """The file to draw to."""
+        return self.page.with_suffix("") / f"{name}.svg"
+
+    def shown(self, name: str, alt: str) -> str:
+        """Markdown that shows it."""
+        return f"![{alt}]({self.page.stem}/{name}.svg)"
+
+
+def number(value: float) -> str:
+    """Three digits that mean something, thousands apart."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 0.095 else f"{value:.2g}"
+
+
+def times(value: float) -> str:
+    """A ratio."""
+    return f"{number(value)} ×"
+
+
+def megabytes(size: float) -> str:
+    """Bytes as MB, 1,000,000 of them."""
+    return f"{number(size / 1e6)} MB"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Markdown; all columns but the first are set to the right."""
+    lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
+    lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
+    return [*lines, ""]

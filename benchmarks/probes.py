@@ -1,0 +1,51 @@
+"""What is read of a running command, from /proc."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def memory(process: int) -> int | None:
+    """Bytes resident; None where it has ended."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    found = (line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
+    return next((int(kilobytes) * 1024 for kilobytes in found), None)
+
+
+def running_threads(process: int) -> int:
+    """Threads of a process and all its descendants that run or wait for a core."""
+    parents = dict(_parents())
+    family, more = {process}, True
+    while more:
+        children = {child for child, parent in parents.items() if parent in family} - family
+        family |= children
+        more = bool(children)
+    return sum(_running(each) for each in family)
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (fields := _stat(f"/proc/{name}/stat")):
+            yield int(name), int(fields[1])
+
+
+def _running(process: int) -> int:
+    try:
+        threads = os.listdir(f"/proc/{process}/task")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    states = (_stat(f"/proc/{process}/task/{thread}/stat") for thread in threads)
+    return sum(bool(fields) and fields[0] == "R" for fields in states)
+
+
+def _stat(path: str) -> list[str]:
+    """State, parent and so on; the name before them may hold spaces and parentheses."""
+    try:
+        return Path(path).read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
