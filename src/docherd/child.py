@@ -63,13 +63,17 @@ class Child:
         self.ended: int | None = None
         self._slot_file = folder / slot_name(epoch, number)
         self._incoming = bytearray()
+        self._piece = bytearray(READ)
         self._outgoing = bytearray()
         self._printed: deque[bytes] = deque()
         self._printed_size = 0
         try:
             self._start(folder, environment)
         except OSError as error:
-            raise EnvironmentFault(f"cannot start a worker: {error.strerror}") from error
+            raise EnvironmentFault(
+                f"cannot start a worker: {error.strerror}; nothing is lost, resume it when this is"
+                " mended"
+            ) from error
 
     @property
     def idle(self) -> bool:
@@ -121,10 +125,10 @@ class Child:
         """Read what has arrived, a few MB at most; False once the socket has ended."""
         try:
             for _ in range(READS):
-                chunk = self.sock.recv(READ)
-                self._incoming += chunk
-                if len(chunk) < READ // 4:
-                    return bool(chunk)
+                count = self.sock.recv_into(self._piece)
+                self._incoming += memoryview(self._piece)[:count]
+                if count < READ // 4:
+                    return bool(count)
         except BlockingIOError:
             pass
         except OSError:
@@ -141,7 +145,8 @@ class Child:
             start, end = HEADER.size + index, HEADER.size + index + body
             if len(buffer) < end:
                 return
-            found = bytes(buffer[HEADER.size : start]), bytes(buffer[start:end])
+            with memoryview(buffer) as view:
+                found = bytes(view[HEADER.size : start]), bytes(view[start:end])
             del buffer[:end]
             yield found
 

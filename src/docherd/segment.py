@@ -37,8 +37,8 @@ from docherd.sinks.jsonl import Range
 
 #: a segment is sealed on reaching this many bytes or seconds
 SEAL_BYTES, SEAL_SECONDS = 128 << 20, 300.0
-#: bytes copied from a spool between looks at anything else
-SLICE = 8 << 20
+#: bytes copied from a spool, and of lines written, between looks at anything else
+SLICE, PIECE = 8 << 20, 256 << 10
 
 
 class Segment:
@@ -146,24 +146,31 @@ class Segment:
         placed: list[Placed] = []
         if part is None:
             return None, [Placed(outcome) for outcome in outcomes]
-        size, crc, held = part.size, part.crc, bytearray()
+        size, crc = part.size, part.crc
+        held: list[bytes] = []
+        waiting = 0
         for outcome in outcomes:
-            at = size + len(held)
+            at = size + waiting
             placed.append(Placed(outcome, part.number if outcome.length else None, at))
             if isinstance(outcome.lines, Spooled):
-                crc = self._write(held, size, crc)
-                size, crc = self._copy(outcome.lines, outcome.length, at, crc)
-                held.clear()
-            else:
-                held += outcome.lines
-        crc = self._write(held, size, crc)
-        size += len(held)
+                size, crc = self._write(held, size, crc)
+                size, crc = self._copy(outcome.lines, outcome.length, size, crc)
+            elif outcome.lines:
+                held.append(outcome.lines)
+            waiting = at + outcome.length - size if held else 0
+            if waiting > PIECE:
+                size, crc = self._write(held, size, crc)
+                waiting = 0
+        size, crc = self._write(held, size, crc)
         grown = replace(part, size=size, crc=crc) if size > part.size else part
         return grown, placed
 
-    def _write(self, data: bytearray, offset: int, crc: int) -> int:
-        jsonl.write_all(self._fd, bytes(data), offset)
-        return zlib.crc32(data, crc)
+    def _write(self, held: list[bytes], offset: int, crc: int) -> tuple[int, int]:
+        """Lines into the segment; (new end, CRC). A piece at a time: its memory is used again."""
+        data = b"".join(held)
+        held.clear()
+        jsonl.write_all(self._fd, data, offset)
+        return offset + len(data), zlib.crc32(data, crc)
 
     def _copy(self, spooled: Spooled, length: int, offset: int, crc: int) -> tuple[int, int]:
         """A large result from its spool into the segment, within the kernel; (new end, CRC)."""

@@ -41,7 +41,8 @@ class Setup:
         path = [entry or here for entry in sys.path]
         if self.processor.importable and not self.processor.builtin:
             path.append(here)  # last: what lies there never shadows a library
-        return frame(
+        payload = self.processor.payload
+        head = frame(
             {
                 "sys_path": cast("Json", path),
                 "processor": self.processor.name,
@@ -53,5 +54,6 @@ class Setup:
                     "bare": self.bare,
                 },
             },
-            self.processor.payload,
+            len(payload),
         )
+        return head + payload

@@ -33,14 +33,16 @@ HEADER = struct.Struct("<II")
 INDEX_LIMIT, BODY_LIMIT = 16 << 20, 4 << 20
 #: a result above this goes through the spool file, and a batch's replies are sent on reaching it
 INLINE = 1 << 20
+#: mean bytes of lines from which on they are written one by one
+MANY = 16 << 10
 #: Documents that may travel together
 BATCH_LIMIT = 512
 
 
-def frame(index: Json, body: bytes = b"") -> bytes:
-    """A message: header, index as JSON, body."""
+def frame(index: Json, size: int = 0) -> bytes:
+    """A message up to its body: header, index as JSON; ``size`` bytes of body must follow."""
     text = _dumps(index, separators=(",", ":")).encode()
-    return HEADER.pack(len(text), len(body)) + text + body
+    return HEADER.pack(len(text), size) + text
 
 
 class Slot:
@@ -98,10 +100,15 @@ class Channel:
         self._fd = fd
         self._read = os.fdopen(fd, "rb", buffering=1 << 16, closefd=False)
 
-    def send(self, index: Json, body: bytes = b"") -> None:
-        view = memoryview(frame(index, body))
-        while view:
-            view = view[os.write(self._fd, view) :]
+    def send(self, index: Json, lines: Sequence[bytes] = ()) -> None:
+        size = sum(map(len, lines))
+        head = frame(index, size)
+        # Short lines are joined for the sake of calls, long ones are not copied once more.
+        joined = size < MANY * len(lines)
+        for piece in (head + b"".join(lines),) if joined else (head, *lines):
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(self._fd, view) :]
 
     def receive(self) -> tuple[dict[str, Json], bytes] | None:
         """The next message, or None when the engine has gone."""

@@ -136,7 +136,7 @@ class _Server:
         if peak - held > GIVE_BACK:
             host.give_back_memory()
         index: Json = {"replies": replies, "peak": peak, "held": held, "tired": tired}
-        self._channel.send(index, b"".join(lines))
+        self._channel.send(index, lines)
 
     def _attempt(self, task: Task) -> tuple[Json, bytes]:
         """One Document, whatever it does to us: the reply, and its lines where they are small."""

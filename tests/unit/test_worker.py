@@ -3,12 +3,14 @@
 import contextlib
 import dataclasses
 import enum
+import fcntl
 import json
 import math
 import os
 import struct
 import tempfile
 import zlib
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -463,14 +465,21 @@ def test_a_slot_full_of_noise_is_read_without_harm(index, epoch, count):
 # ── frames ───────────────────────────────────────────────────────────────────────────────────
 
 
-@given(some.dictionaries(some.text(), json_like, max_size=3), some.binary(max_size=100))
-def test_a_frame_is_received_as_it_was_sent(index, body):
-    """Index and body come back; the end of the socket is None."""
+@given(
+    some.dictionaries(some.text(), json_like, max_size=3),
+    some.lists(some.binary(max_size=100), max_size=4),
+    some.booleans(),
+)
+def test_a_frame_is_received_as_it_was_sent(index, lines, long):
+    """Index and body come back, of short lines and of long; the end of the socket is None."""
+    lines = [line * 200 for line in lines] if long else lines
     read, write = os.pipe()
-    Channel(write).send(index, body)
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 1 << 20)
+    with mock.patch.object(wire, "MANY", 2000):
+        Channel(write).send(index, lines)
     os.close(write)
     receiver = Channel(read)
-    assert receiver.receive() == (index, body)
+    assert receiver.receive() == (index, b"".join(lines))
     assert receiver.receive() is None
     os.close(read)
 
