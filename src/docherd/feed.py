@@ -17,6 +17,8 @@ from docherd.model import Outcome, Reason, Root, Status, Task
 
 #: paths pulled before they can be worked on
 AHEAD = 2048
+#: endings of names that are remembered
+STRATA = 10_000
 #: the size of a file that nobody has looked at yet
 UNKNOWN = -1
 
@@ -86,6 +88,8 @@ class Feed:
                 continue
             extension = name[max(name.rfind(b"."), len(name) - 9, 0) :]
             if (stratum := strata.get(extension)) is None:
+                if len(strata) > STRATA:  # names that all end in something else
+                    strata.clear()
                 stratum = strata[extension] = stratum_of(extension, 0)
             self._put(Task(number, root, name, UNKNOWN, stratum))
 
