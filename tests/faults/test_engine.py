@@ -431,7 +431,8 @@ def test_sigusr1_and_sigquit_ask_and_the_run_goes_on(tmp_path):
         cwd=tmp_path,
     )
     log = tmp_path / "out" / "run.log"
-    oracle.wait_for((tmp_path / "out" / "status.json").exists)
+    status = tmp_path / "out" / "status.json"
+    oracle.wait_for(lambda: status.exists() and json.loads(status.read_bytes())["workers"])
     process.send_signal(signal.SIGQUIT)
     oracle.wait_for(lambda: "napping_for_the_test" in log.read_text())
     process.send_signal(signal.SIGUSR1)
