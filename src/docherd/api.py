@@ -94,9 +94,9 @@ def process(
 ) -> Stream:
     """Process files and yield a Result for each as it completes; nothing is kept on disk.
 
-    ``paths``: any iterable, also one that never ends; it is pulled up to about 2,000 paths ahead,
-    in a thread of its own. ``processor`` as for ``run``. ``ordered``: Results in the order of the
-    paths. ``progress``: a tqdm bar. ``options``: ``workers`` (default: the cores there are),
+    ``paths``: any iterable, also one that never ends; it is pulled at most some thousand paths
+    ahead, in a thread of its own. ``processor`` as for ``run``. ``ordered``: Results in the order
+    of the paths. ``progress``: a tqdm bar. ``options``: ``workers`` (default: the cores there are),
     ``memory`` of all of them (bytes or "8GB"; default: 80 % of what there is), ``timeout`` of one
     Document (seconds or "5m"; default: 5 minutes and 10 s for each MB), ``retries`` after an
     error, ``max_output`` and ``max_input`` (bytes or "1GB"), ``nice``, ``passwords``.

@@ -307,7 +307,7 @@ class Snapshot:
 
 @lru_cache(maxsize=64)
 def _folder(path: str) -> Path:
-    """Kept for the next Document beside it: half of what a Path costs is taking it apart."""
+    """Kept for the next Document beside it, so that the path is not taken apart again."""
     return Path(path)
 
 

@@ -118,9 +118,10 @@ def insert(db: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]
     """Insert whole rows, many with one statement.
 
     Not executemany: that lets go of the interpreter's lock and takes it again at every row, and
-    beside other threads each time waits for them (measured: 34 us a row beside one busy thread
-    where this takes 1). Columns in which every row has nothing are left out: of an outcome's 18
-    that is most, and they cost two thirds of the time.
+    each time waits for other threads. Measured with rows of eight columns beside a thread that
+    never waits: 3.9 ms a row, and 34 us with many rows a statement (alone: 3.3 and 2.4 us).
+    Columns in which every row has nothing are left out: of an outcome's 18 that is most, and they
+    cost two thirds of the time.
     """
     names = _columns(table)
     for start in range(0, len(rows), AT_ONCE):

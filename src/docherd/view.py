@@ -273,7 +273,7 @@ class View:
     def kinds(self) -> list[Kind]:
         """Time, memory and bytes by kind of the Documents processed, most seconds first.
 
-        Reads every outcome: about 1.3 s a million. SQLite counts the seconds to two digits.
+        Reads every outcome: about 1.5 s a million. SQLite counts the seconds to two digits.
         """
         strata = {
             id: str(name).rpartition("/")[0]

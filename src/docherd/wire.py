@@ -123,8 +123,7 @@ class Channel:
 def batch_to_wire(tasks: Sequence[Task], spool: int) -> bytes:
     """The frame that gives tasks to a worker whose spool is used up to ``spool``.
 
-    Tasks are lists, not objects, and each root is said once: half of what a Document without
-    work costs is its way through here.
+    Tasks are lists, not objects, and each root is said once: every Document pays for this.
     """
     roots: dict[int, int] = {}
     folders: list[Root] = []
