@@ -26,7 +26,7 @@ from docherd.wire import INLINE, SPOOL
 
 #: the keys that docherd puts first in every Record
 OWN_KEYS = ("document", "path", "ordinal")
-#: characters from which on a text travels bare as it is
+#: characters from which on a text is worth a way of its own
 LONG = 1000
 
 
@@ -125,10 +125,8 @@ class Lines:
             self._line(*_bare(value))
         else:
             record = renamed({"text": value} if isinstance(value, str) else value)
-            body = _encode(record, record)
-            # The body's opening brace is the head's; `{}` has nothing to separate.
-            head = f"{self._opening()}{self._records}{', ' if len(body) > 2 else ''}".encode()
-            self._line(head, memoryview(body)[1:])
+            head = f"{self._opening()}{self._records}{', ' if record else ''}".encode()
+            self._line(head, *_members(record), b"}")
         self._records += 1
 
     def _opening(self) -> str:
@@ -188,6 +186,34 @@ def _bare(value: dict[str, object] | str) -> list[bytes]:
         rest = {key: None if key in texts else each for key, each in value.items()}
     lengths = [[key, len(data)] for key, data in zip(texts, raw, strict=True)]
     return [b"~", _encode([rest, lengths], value), b"\n", *raw]
+
+
+def _members(record: dict[str, object]) -> list[bytes]:
+    """What stands between the braces of a record; its long texts are written by orjson.
+
+    Only those: of 50 KB the standard library makes JSON in 230 us, orjson in 20, but that writes
+    NaN as null, and refuses integers above 64 bits and keys that are no text.
+    """
+    pieces: list[bytes] = []
+    short: dict[str, object] = {}
+    for key, value in record.items():
+        if type(value) is str and len(value) > LONG:
+            if short:
+                pieces += [_encode(short, record)[1:-1], b", "]
+                short = {}
+            pieces += [_encode({key: ""}, record)[1:-3], _text(value, record), b", "]
+        else:
+            short[key] = value
+    return [*pieces, _encode(short, record)[1:-1]] if short else pieces[:-1]
+
+
+def _text(value: str, shown: object) -> bytes:
+    import orjson  # not at the top: most workers never need it
+
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:  # a lone surrogate
+        raise _invalid(shown, error) from None
 
 
 def _encode(value: object, shown: object) -> bytes:
