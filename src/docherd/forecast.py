@@ -20,6 +20,8 @@ from docherd.model import Eta, Outcome, Reason
 TRUSTED = 5
 #: normal deviates on either side of the mean: about nine times in ten
 BAND = 1.645
+#: measurements after which what was seen earlier no longer counts for what is coming at once
+RECENT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,33 @@ class _Learned:
         self.peak = max(self.peak, peak)
 
 
+class _Recent:
+    """What Documents of one stratum took lately: exponentially weighted mean, and spread of logs.
+
+    Of logs, because the first Document of a worker also pays for all that the processor loads,
+    and a busy machine holds up one in a hundred: a thousand times the others' time, which would
+    dominate an ordinary variance for ever.
+    """
+
+    __slots__ = ("count", "log", "mean", "spread")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = self.log = self.spread = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.count += 1
+        weight = 1 / min(self.count, RECENT)
+        self.mean += weight * (seconds - self.mean)
+        distance = math.log(max(seconds, 1e-9)) - self.log
+        self.log += weight * distance
+        self.spread = (1 - weight) * (self.spread + weight * distance * distance)
+
+    def took(self) -> tuple[float, float]:
+        """Mean and standard deviation; that of a log-normal distribution with this spread."""
+        return self.mean, self.mean * math.sqrt(math.expm1(min(self.spread, 50.0)))
+
+
 def _pooled(several: Iterable[_Learned]) -> _Learned:
     """All measurements as one set (Chan, Golub, LeVeque 1979)."""
     total = _Learned()
@@ -71,6 +100,7 @@ class Forecast:
 
     def __init__(self, remembered: Mapping[str, str] | None = None) -> None:
         self._strata: dict[str, _Learned] = {}
+        self._recent: dict[str, _Recent] = {}
         self._changed: set[str] = set()
         for name, text in (remembered or {}).items():
             count, mean, square, peak = json.loads(text)
@@ -82,6 +112,9 @@ class Forecast:
         if (learned := self._strata.get(stratum)) is None:
             learned = self._strata[stratum] = _Learned()
         learned.add(outcome.seconds, outcome.peak)
+        if (recent := self._recent.get(stratum)) is None:
+            recent = self._recent[stratum] = _Recent()
+        recent.add(outcome.seconds)
         self._changed.add(stratum)
 
     def dump(self) -> dict[str, str]:
@@ -103,11 +136,9 @@ class Forecast:
         return Cost(learned.mean, deviation, learned.peak)
 
     def took(self, stratum: str) -> tuple[float, float] | None:
-        """Mean and standard deviation of the seconds here; None while too few were measured."""
-        own = self._strata.get(stratum)
-        if own is None or own.count < TRUSTED:
-            return None
-        return own.mean, math.sqrt(own.square / own.count)
+        """Mean and standard deviation of the seconds here lately; None while too few were seen."""
+        recent = self._recent.get(stratum)
+        return None if recent is None or recent.count < TRUSTED else recent.took()
 
     def remaining(self, pending: Counter[str], parallel: float) -> Eta | None:
         """Seconds until ``pending`` (Documents by stratum) are done by ``parallel`` at a time.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from docherd.discovery import stratum_of
 from docherd.forecast import BAND, TRUSTED, Forecast, again_seconds, later
 from docherd.model import Eta, Outcome, Reason, Root, Status, Task
+from docherd.scheduler import is_brief
 
 fixed = settings(derandomize=True, deadline=None, max_examples=120)
 SECONDS = st.floats(0.0, 1e5)
@@ -183,3 +184,49 @@ def test_what_is_deferred_moves_the_end_and_widens_its_band():
     """An ETA is later by it, and no ETA stays none."""
     assert later(None, 5.0) is None
     assert later(Eta(10.0, 8.0, 12.0), 3.0) == Eta(13.0, 9.0, 21.0)
+
+
+# ── what may travel together ─────────────────────────────────────────────────────────────────
+
+
+def lately(*seconds):
+    """What a stratum took lately that saw these."""
+    return taught({"txt/3": [(each, 0) for each in seconds]}).took("txt/3")
+
+
+@fixed
+@given(st.lists(st.floats(1e-6, 5e-4), min_size=300, max_size=300), st.floats(0.01, 30.0))
+def test_what_a_worker_loads_at_its_first_document_is_forgotten(seconds, first):
+    """However long it took, so much of quick work later its kind is known to be quick."""
+    quick = lately(*seconds)
+    assert is_brief(quick) == is_brief(lately(first, *seconds, *seconds, *seconds, *seconds))
+
+
+@fixed
+@given(st.lists(st.floats(1e-5, 1e-4), min_size=200, max_size=200), st.integers(100, 199))
+def test_one_that_the_machine_held_up_does_not_make_its_kind_slow(seconds, at):
+    """One in a hundred, and for fifty milliseconds: as seen where others use the machine, too."""
+    assert is_brief(lately(*seconds))
+    seconds[at] = 0.05
+    assert is_brief(lately(*seconds, *seconds[:60]))
+
+
+@pytest.mark.parametrize("every", [2, 5, 20])
+def test_a_kind_with_slow_ones_among_the_quick_is_not_quick(every):
+    """Each twentieth takes 100 ms: 5 ms on average, and never forecast below one."""
+    seconds = [0.1 if n % every == 0 else 1e-5 for n in range(600)]
+    for seen in range(300, 600):
+        assert not is_brief(lately(*seconds[:seen]))
+
+
+def test_a_kind_that_becomes_slow_is_noticed():
+    quick = [1e-5] * 1000
+    assert is_brief(lately(*quick))
+    assert not is_brief(lately(*quick, *[0.01] * 20))
+
+
+def test_too_few_say_nothing():
+    assert lately(*[1e-5] * (TRUSTED - 1)) is None
+    mean, deviation = lately(*[1e-5] * TRUSTED)
+    assert mean == near(1e-5)
+    assert deviation == near(0)
