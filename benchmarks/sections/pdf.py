@@ -12,7 +12,7 @@ from benchmarks.sections.noop import costs, ours
 from benchmarks.sections.text import BARE, written
 from benchmarks.session import Session
 
-FULL = 2_000
+FULL = 6_000
 
 
 def measure(session: Session) -> dict[str, Any]:

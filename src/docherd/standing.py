@@ -36,7 +36,7 @@ class Standing:
         self._most = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _FULL)
 
     def restore(self) -> str | None:
-        """Put right what can be; else what no other Document should meet. 4 us."""
+        """Put right what can be; else what no other Document should meet. 2 us."""
         if _place() != self._place:
             os.fchdir(self._folder)
         if _umask() != self._umask:
@@ -49,6 +49,10 @@ class Standing:
         for names, name, function in self._functions:
             if names.get(name) is not function:
                 return f"{name} was replaced"
+        return None
+
+    def leaked(self) -> str | None:
+        """Said where so many files were left open that others may soon find none to open."""
         return f"over {self._most} files are open" if _taken(self._most) else None
 
 
