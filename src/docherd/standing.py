@@ -21,6 +21,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD, signa
 _FUNCTIONS = ((builtins, "open"), (os, "open"), (os, "stat"), (json, "loads"), (json, "dumps"))
 #: part of the descriptors a process may have from which on it is replaced
 _FULL = 0.5
+#: Documents between looks at them
+_COUNTED = 16
 
 
 class Standing:
@@ -33,10 +35,11 @@ class Standing:
         self._locale = locale.setlocale(locale.LC_ALL)
         self._handlers = [(int(number), getsignal(number)) for number in _SIGNALS]
         self._functions = [(vars(module), name, vars(module)[name]) for module, name in _FUNCTIONS]
+        self._restored = 0
         self._most = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _FULL)
 
     def restore(self) -> str | None:
-        """Put right what can be; else what no other Document should meet. 2 us."""
+        """Put right what can be; else what no other Document should meet. 3 us."""
         if _place() != self._place:
             os.fchdir(self._folder)
         if _umask() != self._umask:
@@ -49,11 +52,9 @@ class Standing:
         for names, name, function in self._functions:
             if names.get(name) is not function:
                 return f"{name} was replaced"
-        return None
-
-    def leaked(self) -> str | None:
-        """Said where so many files were left open that others may soon find none to open."""
-        return f"over {self._most} files are open" if _taken(self._most) else None
+        self._restored += 1
+        leaks = self._restored % _COUNTED == 0 and _taken(self._most)
+        return f"over {self._most} files are open" if leaks else None
 
 
 def _place() -> bytes:

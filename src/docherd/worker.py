@@ -127,7 +127,7 @@ class _Server:
             if tired:
                 return  # the rest of the batch comes back, and this process goes
         if replies:
-            self._send(replies, lines, self._standing.leaked())
+            self._send(replies, lines)
         # The slot stays: until the engine has the whole reply, it is still this Document's.
 
     def _send(self, replies: list[Json], lines: list[bytes], tired: str | None = None) -> None:
