@@ -31,9 +31,13 @@ class Setup:
 
     def environment(self) -> dict[str, str]:
         """The user's environment, and as many threads a worker as there are cores for it."""
-        threads = str(max(1, host.cores() // self.size))
-        ours = dict.fromkeys(host.THREAD_VARIABLES, threads) | {"MALLOC_ARENA_MAX": "2"}
-        return ours | dict(os.environ)
+        ours = dict.fromkeys(host.THREAD_VARIABLES, str(self.threads))
+        return ours | {"MALLOC_ARENA_MAX": "2"} | dict(os.environ)
+
+    @property
+    def threads(self) -> int:
+        """A worker's share of the cores."""
+        return max(1, host.cores() // self.size)
 
     def message(self) -> bytes:
         """The first frame to a worker: where to import from, what to load, and its limits."""
@@ -52,6 +56,7 @@ class Setup:
                     "input": self.max_input,
                     "output": self.max_output,
                     "bare": self.bare,
+                    "threads": self.threads,
                 },
             },
             len(payload),

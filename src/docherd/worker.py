@@ -21,7 +21,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self, cast
 
-from docherd import host
+from docherd import host, threads
 from docherd.encoding import Encoded, Ended, Lines, SpoolFull, name_of_type
 from docherd.exceptions import DocumentError, ProcessorError
 from docherd.model import Document, Reason, Task
@@ -54,8 +54,9 @@ def main() -> None:
         return
     init, payload = message
     os.nice(cast("int", init["nice"]))
-    loaded = _load(channel, init, payload)
     limits = cast("dict[str, int]", init["limits"])
+    threads.limit(limits["threads"])
+    loaded = _load(channel, init, payload)
     _Server(channel, loaded, limits["input"], limits["output"], bare=bool(limits["bare"])).serve()
 
 
