@@ -15,6 +15,7 @@ from pathlib import Path
 
 from docherd import source
 from docherd.child import left_in_hand
+from docherd.committer import Committer
 from docherd.exceptions import DamageError, DocherdError
 from docherd.folder import Folder
 from docherd.forecast import Forecast
@@ -25,7 +26,7 @@ from docherd.log import Log
 from docherd.model import printable
 from docherd.pool import Pool
 from docherd.scheduler import Rules, Scheduler
-from docherd.segment import Committer, Segment
+from docherd.segment import Segment
 from docherd.setup import Setup
 from docherd.version import __version__
 from docherd.walk import Walk

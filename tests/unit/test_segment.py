@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docherd import host, records, segment
+from docherd.committer import Committer
 from docherd.exceptions import DamageError, EnvironmentFault
 from docherd.ledger import Ledger
 from docherd.model import Found, Outcome, Reason, Root, Spool, Spooled, Status, Task
 from docherd.rows import Note
-from docherd.segment import Committer, Segment
+from docherd.segment import Segment
 from docherd.sinks import jsonl
 
 NOTHING = Note()
