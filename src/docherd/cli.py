@@ -120,7 +120,7 @@ def _command(commands: _Commands[_Parser], name: str, what: str, more: str = "")
         name,
         help=what,
         description=f"{what[0].upper()}{what[1:]}." + (f" {more}" if more else ""),
-        epilog=_EXITS if name in ("run", "resume", "retry") else None,
+        epilog=_EXITS if name in ("run", "resume", "retry", "repair") else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -173,6 +173,16 @@ def _add_again(commands: _Commands[_Parser]) -> None:
         help="only those that failed so",
     )
     _add_options(retry)
+    repair = _command(
+        commands,
+        "repair",
+        "mend a damaged run folder, then do again what was lost",
+        "What `docherd verify` names is mended: intact Records stay, a lost ledger is made anew\n"
+        "from them, and the documents of the others are processed again, as by `resume`.\n"
+        "Where nothing is damaged it does nothing.",
+    )
+    repair.add_argument("out", metavar="OUT", help="the run folder")
+    _add_options(repair)
 
 
 def _add_try(commands: _Commands[_Parser]) -> None:
@@ -190,13 +200,19 @@ def _add_readers(commands: _Commands[_Parser]) -> None:
     show = _command(commands, "show", "everything known of one document, and its Records")
     cat = _command(commands, "cat", "all Records as JSON lines, also while the run goes on")
     report = _command(commands, "report", "write report.html, report.json and failures.jsonl anew")
-    for command in (status, failures, show, cat, report):
+    verify = _command(
+        commands,
+        "verify",
+        "hold the results against the ledger, byte for byte; changes nothing",
+        "Exit code 0: as it was left; 4: damaged, and each damage is named.",
+    )
+    for command in (status, failures, show, cat, report, verify):
         command.add_argument("out", metavar="OUT", help="the run folder")
     show.add_argument("document", metavar="DOC", help="16-letter id, or path as in the Records")
     failures.add_argument("--reason", choices=_reasons(), metavar="REASON", help="only these")
     failures.add_argument("--all", action="store_true", help="what was skipped, too")
     processors = _command(commands, "processors", "the built-in processors")
-    for command in (status, failures, show, report, processors):
+    for command in (status, failures, show, report, verify, processors):
         _add_json(command, "for machines")
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from docherd import advice, engine, once, progress, queries, source, units, wording
+from docherd import advice, engine, once, progress, queries, source, units, upkeep, wording
 from docherd.config import Options, flags, read_file
 from docherd.dryrun import dry_run
 from docherd.exceptions import DocherdError, EnvironmentFault, UsageError
@@ -30,12 +30,14 @@ def execute(given: Namespace) -> int:
         "run": run,
         "resume": resume,
         "retry": retry,
+        "repair": repair,
         "try": try_,
         "status": queries.status,
         "failures": queries.failures,
         "show": queries.show,
         "cat": queries.cat,
         "report": queries.report_,
+        "verify": upkeep.verify,
         "processors": queries.processors,
     }[given.command]
     return command(given)
@@ -78,13 +80,27 @@ def retry(given: Namespace) -> int:
     return _carry_out(replace(_job_again(given), retry=True, retry_reason=reason), given)
 
 
-def _job_again(given: Namespace) -> Job:
-    """The job that run.json remembers, with the options given now on top."""
+def repair(given: Namespace) -> int:
+    """`docherd repair OUT`: mend, then do again what was lost; nothing where nothing was wrong."""
+    folder = _known(given)
+    quiet = given.quiet or vars(given).get("progress") == "none"
+    mended = upkeep.repair(folder, as_json=vars(given).get("progress") == "json", quiet=quiet)
+    return resume(given) if mended.anything else 0
+
+
+def _known(given: Namespace) -> Folder:
+    """The folder of a run. Raises UsageError where there is none."""
     folder = Folder(Path(given.out))
     if not folder.exists:
         raise UsageError(
             f"no run in {printable(given.out)}; start one: docherd run INPUT... -o OUT"
         )
+    return folder
+
+
+def _job_again(given: Namespace) -> Job:
+    """The job that run.json remembers, with the options given now on top."""
+    folder = _known(given)
     about = folder.read_about()
     options = _options(given, about.options, about.processor)
     changed = options.processor != about.processor

@@ -151,3 +151,4 @@ class Committer:
                 self._ledger.vanished(prune)
             case _Seal():
                 self._segment.seal()
+                self._segment.check()  # nobody took away what was published before

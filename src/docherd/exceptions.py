@@ -21,6 +21,8 @@ interface: treat an unknown one as failure.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from docherd.model import Reason
 
 FINISHED = 0
@@ -54,6 +56,11 @@ class DamageError(DocherdError):
     """Ledger and output disagree, or the ledger is unreadable; nothing was changed."""
 
     exit_code = 4
+
+
+def mendable(what: str, out: Path) -> DamageError:
+    """Damage in a run folder that `docherd repair` mends."""
+    return DamageError(f"{what}; nothing was changed. To mend it: docherd repair {out}")
 
 
 class NothingFound(DocherdError):

@@ -25,6 +25,8 @@ from docherd.model import printable, text_of
 OURS = (
     *("run.json", "status.json", "run.log", "lock", "pending", "data"),
     *("ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal"),
+    *("ledger.db.damaged", "ledger.db.damaged-wal", "ledger.db.damaged-shm"),
+    "ledger.db.damaged-journal",
     *("failures.jsonl", "report.html", "report.json"),
 )
 
@@ -37,7 +39,7 @@ class Folder:
         self.ledger = path / "ledger.db"
         self.pending = path / "pending"
         self.data = path / "data"
-        self._lock = -1
+        self._lock = self._looking = -1
         self._made = False
 
     @property
@@ -71,6 +73,34 @@ class Folder:
             raise EnvironmentFault(
                 f"cannot write {_shown(where)}: {error.strerror}; give another -o"
             ) from error
+
+    @property
+    def held(self) -> bool:
+        """True while a process runs this folder's run."""
+        try:
+            self.hold_still()
+        except RunLocked:
+            return True
+        self.release()
+        return False
+
+    def hold_still(self) -> None:
+        """Keep others from starting the run while it is looked at; nothing is written.
+
+        Raises RunLocked where a run is going on. A folder without a lock has none to take.
+        """
+        try:
+            fd = os.open(self.path / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise RunLocked(
+                f"a run is going on in {_shown(self.path)}: wait for it, or end it"
+            ) from None
+        self._looking = fd
 
     def _refuse_foreign(self) -> None:
         foreign = sorted(name for name in os.listdir(self.path) if not _is_ours(name))
@@ -142,6 +172,9 @@ class Folder:
 
     def release(self) -> None:
         """Give up the lock; a folder that was made now and in which no run began is removed."""
+        if self._looking >= 0:
+            os.close(self._looking)
+            self._looking = -1
         if self._lock < 0:
             return  # another has it: what lies here is theirs
         if self._made and not self.exists:

@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from docherd.discovery import Discovery
-from docherd.exceptions import DamageError, EnvironmentFault
+from docherd.exceptions import DamageError, EnvironmentFault, mendable
 from docherd.model import Found, Reason, Status
 from docherd.outcomes import Outcomes
-from docherd.rows import Discovered, Note, OutcomeRow, Part, Placed
+from docherd.rows import Discovered, Note, OutcomeRow, Part, Placed, Written
 from docherd.schema import APPLICATION_ID, SCHEMA, VERSION, check
 
 #: bytes free below which whatever SQLite calls it is a full disk
@@ -37,7 +37,7 @@ class Ledger:
         #: True once `begin` has written, and from then on until `end`
         self._begun = self._running = False
         if not create and not path.exists():
-            raise DamageError(f"{path} is missing although the run has data; nothing was changed")
+            raise mendable(f"{path} is missing although the run has data", path.parent)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             with self._translating():
@@ -45,7 +45,7 @@ class Ledger:
                 self._load()
         except (LookupError, ValueError, TypeError) as error:  # sound SQLite, rows that make none
             self._db.close()
-            raise DamageError(f"{path} is damaged ({error}); nothing was changed") from error
+            raise mendable(f"{path} is damaged ({error})", path.parent) from error
         except BaseException:
             self._db.close()
             raise
@@ -62,7 +62,7 @@ class Ledger:
         check(self._db, self.path)
         if (found := run("pragma quick_check(1)").fetchone()[0]) != "ok":
             what = " ".join(found.split())
-            raise DamageError(f"{self.path} is damaged ({what}); nothing was changed")
+            raise mendable(f"{self.path} is damaged ({what})", self.path.parent)
         run("pragma synchronous = full")
         run("pragma cache_size = -2000")
 
@@ -243,6 +243,29 @@ class Ledger:
             if cleared:
                 self._db.execute("delete from stale where part = ?", (part.number,))
 
+    def mend(self, part: Part, lost: Iterable[Written]) -> tuple[int, int]:
+        """Commit what is left of a damaged part; what was lost with it is pending again.
+
+        How many of those there are, and how many of Documents that are gone, for good.
+        """
+        with self._transaction():
+            again = [self._outcomes.lose(each) for each in lost]
+            self._write_part(part)
+            self._db.execute("delete from stale where part = ?", (part.number,))
+        return again.count(True), again.count(False)
+
+    def adopt(self, part: Part, stale: Iterable[tuple[int, int]]) -> None:
+        """Know a part that was there before this ledger; ``stale``: ranges that do not count."""
+        with self._transaction():
+            self._write_part(part)
+            rows = [(part.number, offset, length) for offset, length in stale]
+            self._db.executemany("insert into stale values (?, ?, ?)", rows)
+
+    def recount(self) -> None:
+        """Make the accounting anew from the outcomes; open the ledger again to see it."""
+        with self._transaction():
+            self._outcomes.recount()
+
     def _write_part(self, part: Part) -> None:
         self._db.execute(
             "insert or replace into part values (?, ?, ?, ?, ?, ?)",
@@ -265,4 +288,4 @@ def _translated(error: sqlite3.DatabaseError, path: Path) -> DamageError | Envir
         full = shutil.disk_usage(path.parent).free < _FULL
         what = "the disk is full" if full else error
         return EnvironmentFault(f"{path}: {what}; the run is safe, resume it when this is mended")
-    return DamageError(f"{path} is damaged ({error}); nothing was changed")
+    return mendable(f"{path} is damaged ({error})", path.parent)

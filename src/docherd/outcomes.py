@@ -11,7 +11,7 @@ import time
 from collections import Counter
 
 from docherd.model import Counts, Reason, Status
-from docherd.rows import Carried, OutcomeRow
+from docherd.rows import Carried, OutcomeRow, Written
 from docherd.schema import CODE, PRUNED, STATUSES, insert
 
 _PENDING, _DONE, _GONE = CODE[Status.PENDING], CODE[Status.DONE], CODE[Status.GONE]
@@ -127,6 +127,27 @@ class Outcomes:
             row = OutcomeRow(document, Status.PENDING, reason, old.attempt, interruptions=count)
         self.append(row)
 
+    def lose(self, written: Written) -> bool | None:
+        """The Records of an outcome are no more. True where its Document is pending again for it,
+        False where that is gone, None where a later outcome counts anyhow.
+        """
+        self._db.execute(
+            "update outcome set part = null, offset = null, length = null, crc = null where id = ?",
+            (written.outcome,),
+        )
+        document = written.document
+        if self.status[document] == _GONE:
+            return False
+        if self.status[document] != _DONE or self._last(document)[0] != written.outcome:
+            return None
+        self.append(OutcomeRow(document, Status.PENDING))
+        return True
+
+    def recount(self) -> None:
+        """The tally, from the last outcome of each Document."""
+        self._db.execute("delete from tally")
+        self._db.execute(f"insert into tally {RECORDED}")
+
     def write(self) -> None:
         """Write what was appended, and the accounting."""
         self._write_rows()
@@ -180,6 +201,13 @@ class Outcomes:
                 self._db.execute("insert into stale values (?, ?, ?)", (part, offset, length))
             if status != _PENDING and not (status == _GONE and reason != PRUNED):
                 return
+
+
+#: (status, reason, documents) of the last outcome of each Document, as the tally has them
+RECORDED = """select status,
+    case when status in (1, 4) then '' else coalesce(reason, '') end as why, count(*)
+    from outcome o where status != 0
+    and not exists (select 1 from outcome n where n.previous = o.id) group by status, why"""
 
 
 def _reason_key(status: int, reason: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -14,6 +13,7 @@ from typing import cast
 
 from docherd import records, report, units, wording
 from docherd.exceptions import UsageError
+from docherd.folder import Folder
 from docherd.model import Reason, Status, printable
 from docherd.processors import BUILTIN
 from docherd.remembered import Entry, Failure
@@ -24,7 +24,7 @@ def status(given: Namespace) -> int:
     """`docherd status OUT`"""
     folder = Path(given.out)
     with View.open(folder) as view:
-        running = _is_held(folder)
+        running = Folder(folder).held
         shown = _last_status(folder)
         state = "running" if running else "finished" if view.state == "finished" else "interrupted"
         counts, reasons = view.counts(), view.reasons()
@@ -45,21 +45,6 @@ def status(given: Namespace) -> int:
     for reason, number in reasons.items():
         print(f"  {units.count(number):>10}  {reason}: {wording.MEANING[reason]}")
     return 0
-
-
-def _is_held(folder: Path) -> bool:
-    """True while a process runs this folder's run."""
-    try:
-        fd = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _last_status(folder: Path) -> dict[str, object]:

@@ -58,6 +58,18 @@ class Placed(NamedTuple):
 _NOWHERE = (None,) * 4
 
 
+class Written(NamedTuple):
+    """The Records of one outcome, as the ledger knows them; offset in the part's first form."""
+
+    outcome: int
+    document: int
+    part: int
+    offset: int
+    length: int
+    crc: int
+    records: int
+
+
 class OutcomeRow(NamedTuple):
     """One row of the outcome table, but for what the ledger itself adds."""
 

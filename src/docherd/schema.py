@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from docherd.exceptions import DamageError
+from docherd.exceptions import DamageError, mendable
 from docherd.model import Status
 
 #: the integers that stand for statuses in the ledger
@@ -147,7 +147,7 @@ def check(db: sqlite3.Connection, path: Path) -> None:
     application = db.execute("pragma application_id").fetchone()[0]
     version = db.execute("pragma user_version").fetchone()[0]
     if application != APPLICATION_ID:
-        raise DamageError(f"{path} is not a docherd ledger; nothing was changed")
+        raise mendable(f"{path} is not a docherd ledger", path.parent)
     if version > VERSION:
         raise DamageError(f"{path} was written by a newer docherd; upgrade, nothing was changed")
     wanted = set(re.findall(r"create (?:table|(?:unique )?index) (\w+)", SCHEMA))
@@ -158,4 +158,4 @@ def check(db: sqlite3.Connection, path: Path) -> None:
     }
     if found != wanted:
         odd = ", ".join(sorted(found ^ wanted))
-        raise DamageError(f"{path} does not have our tables ({odd}); nothing was changed")
+        raise mendable(f"{path} does not have our tables ({odd})", path.parent)

@@ -25,10 +25,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from docherd import host
-from docherd.exceptions import DamageError
+from docherd.exceptions import DamageError, mendable
 from docherd.ledger import Ledger
 from docherd.model import Outcome, Spooled
-from docherd.rows import Note, Part, Placed
+from docherd.rows import Note, Part, Placed, Written
 from docherd.sinks import jsonl
 from docherd.sinks.jsonl import Range
 
@@ -89,11 +89,12 @@ class Segment:
         candidates.append(published if part.sealed else self._staged(replace(part, generation=1)))
         sizes = [each.stat().st_size for each in candidates if each.exists()]
         if not sizes:
-            raise DamageError(f"{candidates[-1]} is missing; nothing was changed")
+            raise mendable(f"{candidates[-1]} is missing", self._data.parent)
         if sizes[0] < part.size or (part.sealed and sizes[0] != part.size):
-            raise DamageError(
-                f"{candidates[-1]} has {sizes[0]:,} bytes where the ledger knows {part.size:,};"
-                " it was damaged from outside, nothing was changed"
+            raise mendable(
+                f"{candidates[-1]} has {sizes[0]:,} bytes where the ledger knows {part.size:,}:"
+                " it was damaged from outside",
+                self._data.parent,
             )
 
     def _staged(self, part: Part) -> Path:
@@ -143,6 +144,7 @@ class Segment:
         placed: list[Placed] = []
         if part is None:
             return None, [Placed(outcome) for outcome in outcomes]
+        self._refuse_touched(part)
         size, crc = part.size, part.crc
         held: list[bytes] = []
         waiting = 0
@@ -161,6 +163,17 @@ class Segment:
         size, crc = self._write(held, size, crc)
         grown = replace(part, size=size, crc=crc) if size > part.size else part
         return grown, placed
+
+    def _refuse_touched(self, part: Part) -> None:
+        """Raise DamageError where somebody else removed or wrote the open segment."""
+        now = os.fstat(self._fd)
+        if not now.st_nlink or now.st_size < part.size:
+            raise mendable(f"{self._staged(part)} was damaged during the run", self._data.parent)
+        if now.st_size > part.size:  # the next start cuts it back
+            raise DamageError(
+                f"{self._staged(part)} was written by somebody else during the run; nothing is"
+                " lost, run the same command again"
+            )
 
     def _write(self, held: list[bytes], offset: int, crc: int) -> tuple[int, int]:
         """Lines into the segment; (new end, CRC). A piece at a time: its memory is used again."""
@@ -221,16 +234,34 @@ class Segment:
     def _rewrite(self, part: Part, ranges: list[Range]) -> None:
         """One generation more of a published part, without ``ranges``."""
         here = [(jsonl.physical(offset, part.holes), length) for offset, length in ranges]
+        holes = tuple(sorted({*part.holes, *ranges}))
+        source = self._data / jsonl.part_name(part.number)
+        target = self._write_again(replace(part, holes=holes), source, here)
+        self._ledger.write_part(target, cleared=True)
+        self._publish(target)
+
+    def salvage(
+        self, part: Part, source: Path, cut: list[Range], lost: Sequence[Written]
+    ) -> tuple[int, int]:
+        """Publish what is intact of a damaged part: ``source`` without the ranges ``cut``.
+
+        What was ``lost`` is pending again; (how many of them, how many not: their file is gone).
+        """
+        gone = {(each.offset, each.length) for each in lost}
+        holes = tuple(sorted({*part.holes, *gone, *self._ledger.stale().get(part.number, ())}))
+        target = self._write_again(replace(part, sealed=True, holes=holes), source, cut)
+        counts = self._ledger.mend(target, lost)
+        self._publish(target)
+        return counts
+
+    def _write_again(self, part: Part, source: Path, cut: Sequence[Range]) -> Part:
+        """The next generation in pending/, durable: a file without some ranges of it."""
         target = replace(part, generation=part.generation + 1)
         fd = os.open(self._staged(target), os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
         try:
-            source = self._data / jsonl.part_name(part.number)
-            size, crc = jsonl.copy_without(source, fd, here)
+            size, crc = jsonl.copy_without(source, fd, cut)
             os.fsync(fd)
         finally:
             os.close(fd)
         host.sync_folder(self._pending)
-        holes = tuple(sorted({*part.holes, *ranges}))
-        target = replace(target, size=size, crc=crc, holes=holes)
-        self._ledger.write_part(target, cleared=True)
-        self._publish(target)
+        return replace(target, size=size, crc=crc)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple, Protocol, TypeVar
 
 #: bytes copied at a time
 SLICE = 1 << 20
@@ -33,6 +34,25 @@ def part_number(name: str) -> int | None:
 def physical(offset: int, holes: Sequence[Range]) -> int:
     """Where a byte of the first generation is now that ``holes`` were taken out before it."""
     return offset - sum(length for start, length in holes if start < offset)
+
+
+class _Ranged(Protocol):
+    @property
+    def offset(self) -> int: ...
+
+
+_Written = TypeVar("_Written", bound=_Ranged)
+
+
+def placed(written: Iterable[_Written], holes: Sequence[Range]) -> Iterator[tuple[_Written, int]]:
+    """What is still in a part (ascending), and where: ``physical`` of very many."""
+    taken = {start for start, _ in holes}
+    ahead, gone = deque(sorted(holes)), 0
+    for each in written:
+        while ahead and ahead[0][0] < each.offset:
+            gone += ahead.popleft()[1]
+        if each.offset not in taken:
+            yield each, each.offset - gone
 
 
 def copy_without(source: Path, target: int, holes: Sequence[Range]) -> tuple[int, int]:
@@ -84,3 +104,38 @@ def lines(source: BinaryIO, size: int, holes: Sequence[Range] = ()) -> Iterator[
         while left > 0 and (line := source.readline()):
             left -= len(line)
             yield line
+
+
+class Group(NamedTuple):
+    """Lines that follow one another and name the same Document."""
+
+    #: its id; empty where they are no lines of ours
+    document: str
+    offset: int
+    length: int
+    crc: int
+    records: int
+
+
+def groups(source: BinaryIO) -> Iterator[Group]:
+    """A part as it is found, whatever happened to it: Document after Document."""
+    group, at, whole = Group("", 0, 0, 0, 0), 0, True
+    while piece := source.readline(SLICE):
+        if whole and (name := _named(piece)) != group.document:
+            if group.length:
+                yield group
+            group = Group(name, at, 0, 0, 0)
+        whole = piece.endswith(b"\n")
+        length, crc = group.length + len(piece), zlib.crc32(piece, group.crc)
+        group = group._replace(length=length, crc=crc, records=group.records + whole)
+        at += len(piece)
+    if group.length:
+        yield group if whole else group._replace(document="")
+
+
+def _named(line: bytes) -> str:
+    match = _HEAD.match(line)
+    return match[1].decode() if match else ""
+
+
+_HEAD = re.compile(rb'\{"document": "([a-z2-7]{16})", "path": "')
