@@ -54,6 +54,16 @@ def sleeper(path: str | Path) -> dict[str, str]:
     return text(path)
 
 
+def noting(path: str | Path) -> None:
+    """Sleeps as its name says, and notes when it began and ended; or crashes."""
+    name, begun = os.path.basename(path), time.time()
+    if name == "crash":
+        os.abort()
+    time.sleep(float(name.removeprefix("sleep-")))
+    with Path(os.environ[NOTES], str(os.getpid())).open("a") as notes:
+        notes.write(f"{begun} {time.time()}\n")
+
+
 def pdf(path: str | Path) -> dict[str, str]:
     """The text of a PDF."""
     import pypdfium2
@@ -137,5 +147,5 @@ def note(**facts: object) -> None:
 
 
 FUNCTIONS: dict[str, Callable[[str], object]] = {
-    each.__name__: each for each in (noop, text, sleeper, pdf, started, blas, onnx)
+    each.__name__: each for each in (noop, text, sleeper, noting, pdf, started, blas, onnx)
 }

@@ -17,6 +17,12 @@ def memory(process: int) -> int | None:
     return next((int(kilobytes) * 1024 for kilobytes in found), None)
 
 
+def processor_seconds(process: int) -> float | None:
+    """Seconds of a core that it has used, with all its threads; None where it has ended."""
+    fields = _stat(f"/proc/{process}/stat")
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else None
+
+
 def running_threads(process: int) -> int:
     """Threads of a process and all its descendants that run or wait for a core."""
     parents = dict(_parents())
