@@ -4,7 +4,9 @@ import io
 import os
 import tempfile
 import zlib
+from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -103,3 +105,53 @@ def test_a_short_write_is_continued(tmp_path, monkeypatch):
     jsonl.write_all(fd, b"hello", 3)
     os.close(fd)
     assert (tmp_path / "a").read_bytes() == b"\0\0\0hello"
+
+
+# ── a part as it is found ────────────────────────────────────────────────────────────────────
+
+IDS = ["a" * 16, "b" * 16, "234567abcdefghij"]
+own_lines = st.tuples(st.sampled_from(IDS), st.integers(0, 40)).map(
+    lambda pair: f'{{"document": "{pair[0]}", "path": "in/x", "t": "{"y" * pair[1]}"}}\n'.encode()
+)
+foreign = st.sampled_from([b"{}\n", b"\n", b'{"document": "SHORT", "path": "x"}\n', b"\xff\xfe\n"])
+
+
+@fixed
+@given(st.lists(own_lines | foreign, max_size=12), st.integers(0, 60))
+def test_groups_are_the_lines_of_one_document_wherever_the_file_ends(lines, cut):
+    """They lie behind one another without gaps; a torn end belongs to nobody."""
+    data = b"".join(lines)
+    data = data[: len(data) - min(cut, len(data))]
+    found = list(jsonl.groups(io.BytesIO(data)))
+    assert [group.offset for group in found] == list(
+        accumulate((g.length for g in found), initial=0)
+    )[:-1]
+    assert sum(group.length for group in found) == len(data)
+    for group in found:
+        text = data[group.offset : group.offset + group.length]
+        assert group.crc == zlib.crc32(text)
+        assert group.records == text.count(b"\n")
+        if group.document:
+            assert text.endswith(b"\n")
+            assert {line[14:30].decode() for line in text.splitlines()} == {group.document}
+    named = [group.document for group in found]
+    assert all(one != other or not one for one, other in pairwise(named[:-1]))
+
+
+class At(NamedTuple):
+    offset: int
+
+
+@fixed
+@given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=30))
+def test_what_is_placed_lies_where_the_holes_leave_it(pieces):
+    """As `physical` says of each, without going through all holes for each."""
+    starts = list(accumulate((length for length, _ in pieces), initial=0))
+    holes = [(start, length) for start, (length, hole) in zip(starts, pieces, strict=False) if hole]
+    written = [At(start) for start, _ in zip(starts, pieces, strict=False)]
+    expected = [
+        (each, jsonl.physical(each.offset, holes))
+        for each, (_, hole) in zip(written, pieces, strict=True)
+        if not hole
+    ]
+    assert list(jsonl.placed(written, holes)) == expected
