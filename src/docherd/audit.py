@@ -60,7 +60,8 @@ class Audit:
         self._roots = roots
         self._told = told
         self._total = 0
-        self.parts = self.bytes = self.documents = 0
+        #: Documents known, parts, bytes and Documents whose Records were read
+        self.known = self.parts = self.bytes = self.documents = 0
 
     def damages(self) -> Iterator[Damage]:
         """Everything that is wrong, as it is found."""
@@ -74,6 +75,7 @@ class Audit:
                 unsound = list(_unsound(db))
                 yield from unsound
                 if not unsound:
+                    ((self.known,),) = db.rows("select count(*) from document")
                     yield from _accounting(db)
                     yield from self._parts(db)
         except DamageError as error:

@@ -39,7 +39,7 @@ def verify(given: Namespace) -> int:
     finally:
         folder.release()
     if given.json:
-        figures = {"parts": audit.parts, "documents": audit.documents, "bytes": audit.bytes}
+        figures = {"parts": audit.parts, "documents": audit.known, "bytes": audit.bytes}
         queries.print_json({"event": "verified", "damages": found, **figures})
     else:
         _say_verified(folder, audit, found)
@@ -80,13 +80,14 @@ def _line(damage: Damage) -> str:
 def _say_verified(folder: Folder, audit: Audit, found: int) -> None:
     if found > SHOWN:
         print(f"and {units.count(found - SHOWN)} more: docherd verify --json shows all")
+    print(f"{wording.documents(audit.known)} known")
     parts = "1 part" if audit.parts == 1 else f"{units.count(audit.parts)} parts"
-    seen = f"{parts}, {units.size(audit.bytes)} of Records"
-    print(f"verified {seen}, of {wording.documents(audit.documents)}: ", end="")
+    whose = wording.documents(audit.documents)
+    print(f"{units.size(audit.bytes)} of Records in {parts}, from {whose}")
     if not found:
         print("no damage")
         return
-    print(f"{units.count(found)} damaged")
+    print(f"{units.count(found)} damages")
     print(f"mend it: docherd repair {printable(str(folder.path))}")
 
 
