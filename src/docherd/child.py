@@ -12,11 +12,14 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 from docherd import host, spawn
 from docherd.exceptions import EnvironmentFault
-from docherd.model import Grant, Outcome, Reason, Spool, Spooled, Status, Task
+from docherd.model import Busy, Grant, Outcome, Reason, Spool, Spooled, Status, Task
+from docherd.slots import new_file, slot_name
 from docherd.wire import BODY_LIMIT, HEADER, INDEX_LIMIT, SLOT, SOCKET, SPOOL, Slot, clean
 
 #: bytes kept of what a worker printed, and how many of them go into a failure's detail
@@ -25,8 +28,8 @@ RING, TAIL = 64 << 10, 8 << 10
 READ, READS = 256 << 10, 8
 #: a look at memory comes after headroom / this many bytes a second, within these seconds
 GROWTH, LOOK_MIN, LOOK_MAX = 1_000_000_000, 0.05, 0.5
-#: seconds a worker whose socket has closed may take to end
-FAREWELL = 1.0
+#: seconds a grant may take to reach its worker, and one whose socket has closed may take to end
+DELIVERY, FAREWELL = 0.5, 1.0
 
 
 class Child:
@@ -61,7 +64,7 @@ class Child:
         #: why it was killed; its exit code once it has ended
         self.verdict: tuple[Reason, str] | None = None
         self.ended: int | None = None
-        self._slot_file = folder / slot_name(epoch, number)
+        self._slot_file: Path | None = folder / slot_name(epoch, number)
         self._incoming = bytearray()
         self._piece = bytearray(READ)
         self._outgoing = bytearray()
@@ -86,21 +89,26 @@ class Child:
     # ── start ────────────────────────────────────────────────────────────────────────────────
 
     def _start(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self.sock, theirs = socket.socketpair()
-        self.output, output = os.pipe()
-        slot = os.open(self._slot_file, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-        # Written, not truncated to size: on a full disk that is an error here, and not a SIGBUS
-        # at the first touch of the mapping.
-        os.write(slot, bytes(Slot.SIZE))
-        self.slot = Slot(slot)
-        self.slot.idle()
-        self.spool = Spool(_nameless(folder / f"spool-{self.number:06d}"))
-        files = {0: spawn.NOTHING, 1: output, 2: output}
-        files |= {SOCKET: theirs.fileno(), SLOT: slot, SPOOL: self.spool.fd}
-        self.pid = spawn.python("docherd.worker", (), files, environment)
-        theirs.close()
-        os.close(output)
-        os.close(slot)
+        with ExitStack() as theirs, ExitStack() as ours:
+            self.sock, sock = socket.socketpair()
+            ours.callback(self.sock.close)
+            theirs.callback(sock.close)
+            self.output, output = os.pipe()
+            ours.callback(os.close, self.output)
+            theirs.callback(os.close, output)
+            slot = new_file(cast("Path", self._slot_file))
+            theirs.callback(os.close, slot)
+            # Written, not truncated to size: on a full disk that is an error here, and not a
+            # SIGBUS at the first touch of the mapping.
+            os.write(slot, bytes(Slot.SIZE))
+            self.slot = Slot(slot)
+            ours.callback(self.slot.close)
+            self.slot.idle()
+            self.spool = Spool(_nameless(folder / f"spool-{self.number:06d}"))
+            files = {0: spawn.NOTHING, 1: output, 2: output}
+            files |= {SOCKET: sock.fileno(), SLOT: slot, SPOOL: self.spool.fd}
+            self.pid = spawn.python("docherd.worker", (), files, environment)
+            ours.pop_all()
         self.sock.setblocking(False)
         os.set_blocking(self.output, False)
 
@@ -185,7 +193,48 @@ class Child:
         self.read_output()
         return clean(b"".join(self._printed)[-TAIL:].decode("utf-8", "replace")).strip()
 
+    # ── work ─────────────────────────────────────────────────────────────────────────────────
+
+    def take(self, grant: Grant, epoch: int) -> None:
+        """Note what it is about to be sent, on disk too."""
+        self.slot.hold(epoch, [task.document for task in grant.tasks])
+        now = time.monotonic()
+        self.grant, self.given, self.answered = grant, now, 0
+        self.pause, self.peak, self.look = 0.0, 0, now + LOOK_MIN
+        self.forget_output()
+
+    def busy(self, now: float) -> Busy | None:
+        """What it is on; None where that is nothing."""
+        index, since, _, page = self.slot.hand()
+        if self.grant is None or not 0 <= index < len(self.grant.tasks):
+            return None
+        seconds = now - max(self.given, min(since, now))
+        path = self.grant.tasks[index].path
+        return Busy(path, seconds, self.memory, page if page >= 0 else None)
+
     # ── watch ────────────────────────────────────────────────────────────────────────────────
+
+    def cut_if_overdue(self, patience: float, now: float) -> bool:
+        """Kill it where its time is up; ``patience``: seconds until it must have begun."""
+        if self.grant is None or (verdict := self._overdue(self.grant, patience, now)) is None:
+            return False
+        # Half a message hides which of several tasks was the last one done: they come back.
+        unclear = self._incoming and len(self.grant.tasks) - self.answered > 1
+        self.kill(None if unclear else verdict)
+        return True
+
+    def _overdue(self, grant: Grant, patience: float, now: float) -> tuple[Reason, str] | None:
+        index, since, _, _ = self.slot.hand()
+        held = now - self.given - self.pause
+        if 0 <= index < len(grant.tasks):
+            # Also the sum of all: a worker that lies about its start gains nothing.
+            limit = grant.timeouts[index]
+            taken = min(held, now - since - self.pause)
+            if taken > limit or held > sum(grant.timeouts) + DELIVERY:
+                return Reason.TIMEOUT, f"over its {limit:g} s"
+        elif held > patience + sum(grant.timeouts):
+            return Reason.CRASH, "broke the protocol: took no task"
+        return None
 
     def look_at_memory(self, limit: int, now: float) -> None:
         """Kill it where its tree holds more than ``limit`` bytes, and say when to look again."""
@@ -238,6 +287,8 @@ class Child:
         if self.verdict is not None:
             return self.verdict
         code = self.ended or 0
+        if code == os.EX_PROTOCOL:
+            return Reason.CRASH, "broke the protocol: closed its socket"
         if code >= 0:
             return Reason.EXIT, f"the process left with code {code} and without a result"
         known = -code in signal.valid_signals()
@@ -258,6 +309,8 @@ class Child:
     def obituary(self, task: Task) -> Outcome:
         """The Outcome of the task it died of."""
         reason, message = self.cause()
+        if self.ended == -signal.SIGBUS and _has_shrunk(task):
+            reason, message = Reason.INPUT_CHANGED, "the file was cut while it was read"
         since = max(self.given, self.slot.hand()[1])
         return Outcome(
             task,
@@ -269,6 +322,14 @@ class Child:
             detail=self.detail(),
         )
 
+    def keep_slot(self) -> Path:
+        """Leave the slot where the next start looks for what was in hand: the engine may die
+        before it has committed what became of it. Whoever gets its path removes it.
+        """
+        kept, self._slot_file = self._slot_file, None
+        assert kept is not None
+        return kept
+
     def close(self) -> None:
         """Release everything of a process that has ended."""
         self.sock.close()
@@ -276,32 +337,21 @@ class Child:
             os.close(self.output)
             self.output = -1
         self.slot.close()
-        self._slot_file.unlink(missing_ok=True)
+        if self._slot_file is not None:
+            self._slot_file.unlink(missing_ok=True)
 
 
-def slot_name(epoch: int, number: int) -> str:
-    """A slot's file name: those of an earlier start are told apart by their epoch."""
-    return f"slot-{epoch}-{number}"
-
-
-def left_in_hand(folder: Path, epoch: int) -> list[int]:
-    """The ledger rows that workers had in hand when the engine of ``epoch`` died."""
-    found = []
-    for file in folder.glob(slot_name(epoch, 0)[:-1] + "*"):
-        with file.open("r+b") as opened:
-            if os.fstat(opened.fileno()).st_size != Slot.SIZE:
-                continue  # died before it was made whole: nothing was given yet
-            slot = Slot(opened.fileno())
-            index, held = slot.hand()[0], slot.held()
-            slot.close()
-        if held[0] == epoch and 0 <= index < len(held[1]):
-            found.append(held[1][index])
-    return sorted(set(found))
+def _has_shrunk(task: Task) -> bool:
+    """True where a mapping of the file would reach beyond its end."""
+    try:
+        return os.stat(task.file).st_size < task.size  # noqa: PTH116 - bytes
+    except OSError:
+        return True
 
 
 def _nameless(path: Path) -> int:
     """A file on the output's disk without a name, so that nothing has to remove it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    fd = new_file(path)
     path.unlink()
     return fd
 

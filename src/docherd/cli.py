@@ -60,7 +60,6 @@ def execute(arguments: Sequence[str]) -> int:
         die_of(signal.SIGINT)
     except Exception as error:
         return _bug(error)
-    return INTERNAL
 
 
 def _lines(message: str) -> str:

@@ -174,14 +174,20 @@ def _carry_out(job: Job, given: Namespace) -> int:
         with signals(stop):
             summary = engine.run(job, display, stop)
     except DocherdError as error:
+        code = error.exit_code if stop.signal is None else 128 + stop.signal
         if kind == "json":
-            queries.print_json({"event": "exit", "code": error.exit_code, "stopped": str(error)})
-        raise
+            queries.print_json({"event": "exit", "code": code, "stopped": str(error)})
+        if stop.signal is None:
+            raise
+        print(f"docherd: {printable(str(error))}", file=sys.stderr)
+        die_of(stop.signal)
     try:
         if kind == "json":
             queries.print_json({"event": "exit", "code": _code(summary, stop), **_ending(summary)})
         elif not given.quiet:
             _say_ending(summary, verdict=kind == "none")
+        elif summary.stopped:
+            print(f"docherd: {printable(summary.stopped)}", file=sys.stderr)
         sys.stdout.flush()
     except BrokenPipeError:  # nobody reads it; how the run ended is still the exit code
         silence()

@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from docherd.exceptions import DocherdError, EnvironmentFault
 from docherd.ledger import Ledger
@@ -23,6 +24,8 @@ class _Commit:
     note: Note
     #: bytes of lines held in memory for it
     size: int
+    #: slots of workers that died of one of these
+    slots: Sequence[Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,12 @@ class Committer:
 
     # ── from the engine's thread ─────────────────────────────────────────────────────────────
 
-    def commit(self, outcomes: Sequence[Outcome], note: Note) -> None:
+    def commit(self, outcomes: Sequence[Outcome], note: Note, slots: Sequence[Path] = ()) -> None:
+        """``slots`` are removed once the outcomes are true."""
         size = sum([len(each.lines) for each in outcomes if isinstance(each.lines, bytes)])
         with self._lock:
             self._bytes += size
-        self._put(_Commit(outcomes, note, size))
+        self._put(_Commit(outcomes, note, size, slots))
 
     def discover(self, batch: Sequence[Found]) -> None:
         self._put(_Discover(batch))
@@ -138,8 +142,10 @@ class Committer:
 
     def _do(self, job: _Commit | _Discover | _Seal | _Vanished) -> None:
         match job:
-            case _Commit(outcomes, note, size):
+            case _Commit(outcomes, note, size, slots):
                 self._segment.commit(outcomes, note)
+                for slot in slots:
+                    slot.unlink(missing_ok=True)
                 self._committed.put(outcomes)
                 with self._lock:
                     self._bytes -= size

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from docherd.model import Found, Status
+from docherd.exceptions import EnvironmentFault
+from docherd.model import Found, Reason, Status
 from docherd.outcomes import Outcomes
 from docherd.rows import Discovered, Known, OutcomeRow
 from docherd.schema import PRUNED, insert
 
 #: paths looked up with one statement
 LOOKUP = 500
+#: reasons of a folder that was not gone through
+_UNREAD = (Reason.INPUT_UNREADABLE, Reason.PATH_TOO_LONG)
 
 
 def stratum_of(path: bytes, size: int) -> str:
@@ -56,14 +59,33 @@ class Discovery:
             # A folder that changes while it is read may show a name in two batches.
             known |= self._looked_up(batch)
             self._insert(_unknown(batch, known), result)
+        for found in batch:
+            if found.reason in _UNREAD:
+                self._see_below(found)
         for found in batch if known else ():
             if (row := known.get((found.root, found.path))) is not None:
                 self._compare(found, row, result)
         return result
 
+    def _see_below(self, folder: Found) -> None:
+        """What is in a folder that cannot be read now is not known to be gone."""
+        below = folder.path + b"/" if folder.path else b""
+        rows = self._db.execute(
+            "select id from document where root = ? and path >= ? and (? or path < ?)",
+            (folder.root, below, not below, folder.path + b"0"),  # the byte after "/"
+        )
+        for (document,) in rows:
+            self._seen[document] = 1
+
     def vanish(self, prune: bool) -> int:
-        """After a walk that took everything: what it did not meet is gone; how many were new."""
+        """After a walk that took everything: what it did not meet is gone; how many were new.
+
+        Raises EnvironmentFault where it met nothing at all in an input, and ``prune`` would remove
+        the Records of everything that was there.
+        """
         outcomes = self._outcomes
+        if prune:
+            self._refuse_emptied()
         gone = [d for d in _zeros(self._seen) if d and not outcomes.is_gone(d)]
         earlier = outcomes.current(Status.GONE, None) if prune else []
         for document in gone:
@@ -71,6 +93,17 @@ class Discovery:
         for document in earlier:
             outcomes.append(OutcomeRow(document, Status.GONE, PRUNED))
         return len(gone)
+
+    def _refuse_emptied(self) -> None:
+        """An input that was full and is empty is more often a disk that is not there."""
+        met: dict[int, bool] = {}
+        for document, root in self._db.execute("select id, root from document"):
+            met[root] = met.get(root, False) or bool(self._seen[document])
+        if not all(met.values()):
+            raise EnvironmentFault(
+                "an input in which there were documents has none now: is a disk missing? Nothing"
+                " was pruned; without --prune the run goes on, with --fresh it begins again"
+            )
 
     def _known(self, batch: Sequence[Found]) -> dict[tuple[int, bytes], Known]:
         """What earlier starts know of a batch.

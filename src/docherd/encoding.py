@@ -15,6 +15,7 @@ the path to the first such value; nothing is ever pickled.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import zlib
@@ -28,6 +29,8 @@ from docherd.wire import INLINE, SPOOL
 OWN_KEYS = ("document", "path", "ordinal")
 #: characters from which on a text is worth a way of its own
 LONG = 1000
+#: errors of a descriptor that is not the spool any more
+_NO_SPOOL = (errno.EBADF, errno.EINVAL, errno.ESPIPE)
 
 
 class Ended(Exception):
@@ -161,8 +164,10 @@ class Lines:
         while view:
             try:
                 written = os.pwrite(SPOOL, view, self.spool)
-            except OSError as error:  # the disk's fault, not the Document's
-                raise SpoolFull(error.strerror) from None
+            except OSError as error:
+                if error.errno in _NO_SPOOL:
+                    raise  # the Document closed it, or took its place
+                raise SpoolFull(error.strerror) from None  # the disk's fault
             view, self.spool = view[written:], self.spool + written
 
 

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 
-from docherd import progress, report, source
+from docherd import progress, report, source, spawn
 from docherd.exceptions import (
     FINISHED,
     SOME_FAILED,
@@ -26,8 +26,8 @@ from docherd.exceptions import (
 )
 from docherd.folder import write_atomically
 from docherd.forecast import again_seconds, later
-from docherd.job import Job, Summary, limits
-from docherd.model import Counts, Eta, Outcome, Snapshot, Status, text_of
+from docherd.job import Job, Summary, limits, within_files
+from docherd.model import Counts, Eta, Outcome, Reason, Snapshot, Status, text_of
 from docherd.pace import Pace
 from docherd.pool import Pool
 from docherd.rows import Note
@@ -47,6 +47,8 @@ READY = 1000
 BACKLOG = 64 << 20
 #: seconds between updates of the display and of status.json
 SHOW_SECONDS, STATUS_SECONDS = 0.1, 2.0
+#: what becomes of a Document whose disk was taken away, too
+NOT_THERE = (Reason.INPUT_MISSING, Reason.INPUT_UNREADABLE)
 #: seconds that workers get to print their stacks
 STACKS_SECONDS = 0.5
 
@@ -57,7 +59,9 @@ def run(job: Job, display: progress.Progress, stop: Stop) -> Summary:
     Raises the DocherdError that says why it could not be run; a run that was stopped by a signal
     or a rule returns, with everything finished committed.
     """
-    rules = limits(job.options)
+    rules, warning = within_files(limits(job.options))
+    if warning:
+        display.message(warning)
     try:
         with ExitStack() as stack:
             rooms = open_run(job, rules, stack)
@@ -68,6 +72,19 @@ def run(job: Job, display: progress.Progress, stop: Stop) -> Summary:
         raise EnvironmentFault(
             f"{where}{error.strerror or error}; the run is safe, resume it when this is mended"
         ) from error
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        raise EnvironmentFault(
+            "no further thread can be started, is there a limit (ulimit -u)? The run is safe,"
+            " resume it when this is mended"
+        ) from error
+
+
+def _blames_the_disk(outcome: Outcome) -> bool:
+    """True where the input could not be read, as far as its reason or its own error says."""
+    own = outcome.reason is Reason.ERROR and "[Errno " in (outcome.message or "")
+    return own or outcome.reason in NOT_THERE
 
 
 class Engine:
@@ -89,10 +106,11 @@ class Engine:
         #: seconds that each Document deferred to the end will still cost
         self._deferred: dict[int, float] = {}
         self._pace = Pace()
-        self._policy: PolicyStop | None = None
+        #: why the run ends early, where neither a signal nor an error says so
+        self._policy: PolicyStop | EnvironmentFault | None = None
         #: batches handed to the committer and not yet committed
         self._to_discover = 0
-        self._vanished = False
+        self._vanished = self._warned = False
         self._start = self._committed = self._shown = self._sampled = time.monotonic()
         self._told_status = 0.0
         self._stacks_due = math.inf
@@ -111,6 +129,7 @@ class Engine:
                 self._tell()
                 self._show_if_due()
                 self._obey(self._rooms.pool)
+                self._warn(self._rooms.pool)
             snapshot = self._finish()
         except BaseException:
             self._display.close(self._snapshot("interrupted"))
@@ -121,15 +140,26 @@ class Engine:
     def _discover(self, walk: source.Source) -> None:
         """source ─► ledger, a few batches ahead; ledger ─► window once they are committed."""
         while self._to_discover < 2 and not self._ending and (batch := walk.take()):
+            if any(each.reason in NOT_THERE for each in batch) and self._input_lost():
+                break  # the next start walks again
             self._rooms.committer.discover(batch)
             self._to_discover += 1
         for found in self._rooms.committer.discovered():
             self._to_discover -= 1
             self._rooms.window.add(found)
             self._pending.update(found.strata)
-        if self._walked and walk.complete and not self._vanished and not self._ending:
+        over = self._walked and walk.complete and not self._vanished and not self._ending
+        if over and not self._input_lost():
             self._vanished = True
             self._rooms.committer.vanished(self._job.options.prune)
+
+    def _input_lost(self) -> bool:
+        """True where a whole input has gone away: the run stops, and no Document is blamed."""
+        if why := self._rooms.source.lost():
+            self._policy = self._policy or EnvironmentFault(
+                f"{why} The rest stays pending: run the same command again when it is back"
+            )
+        return bool(why)
 
     @property
     def _walked(self) -> bool:
@@ -139,6 +169,14 @@ class Engine:
     @property
     def _ending(self) -> bool:
         return self._stop.level > Level.GO_ON or self._policy is not None
+
+    def _warn(self, pool: Pool) -> None:
+        """Once: that fewer workers than were asked for could be started."""
+        if pool.shrunk and not self._warned:
+            self._warned = True
+            why = pool.shrunk.partition(";")[0]
+            self._display.message(f"{why}: going on with fewer")
+            self._rooms.log.line(why)
 
     def _feed(self, pool: Pool) -> None:
         """window ─► scheduler ─► pool, as long as there are idle workers and the disk keeps up."""
@@ -159,6 +197,8 @@ class Engine:
 
     def _settle(self, outcome: Outcome) -> None:
         """An ended attempt: into the next commit, and into what is learned."""
+        if _blames_the_disk(outcome) and self._input_lost():
+            outcome = outcome._replace(status=Status.PENDING, reason=None)
         verdict = self._rooms.scheduler.settle(outcome)
         if verdict is Verdict.BACK:
             return
@@ -209,7 +249,9 @@ class Engine:
     def _commit(self) -> None:
         outcomes, self._outcomes, self._bytes = self._outcomes, [], 0
         self._committed = time.monotonic()
-        self._rooms.committer.commit(outcomes, self._note())
+        pool = self._rooms.pool
+        slots, pool.buried = pool.buried, []
+        self._rooms.committer.commit(outcomes, self._note(), slots)
 
     def _note(self) -> Note:
         """What a commit remembers of the run; the throughput curve thins out as it grows."""
@@ -264,6 +306,7 @@ class Engine:
         if now - self._told_status > STATUS_SECONDS:
             self._told_status = now
             self._write_status(snapshot)
+            spawn.reap_strays()
 
     def _write_status(self, snapshot: Snapshot) -> None:
         text = json.dumps(progress.status(snapshot), indent=1).encode()

@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,10 @@ THREAD_VARIABLES = (
 _PR_SET_PDEATHSIG = 1
 _FALLOC_FL_KEEP_SIZE, _FALLOC_FL_PUNCH_HOLE = 1, 2
 _UNLIMITED = 1 << 60
+_BETWEEN_LOOKS = 0.005
+
+#: open files that a worker costs its parent, with those of its successor; and all else
+_FILES_EACH, _FILES_ELSE = 6, 36
 
 
 def supported() -> bool:
@@ -55,6 +60,27 @@ def memory() -> int:
     """Bytes of memory there are: physical, or the least cgroup limit above us."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([physical, *_memory_limits()])
+
+
+def workers_for_files(wanted: int) -> int:
+    """As many workers as we may hold files for, at least one.
+
+    The soft limit is raised where the hard one allows it.
+    """
+    import resource  # not there on Windows, where this module must still say so
+
+    used = len(os.listdir("/dev/fd"))
+    needed = used + _FILES_ELSE + wanted * _FILES_EACH
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    infinite = resource.RLIM_INFINITY
+    if soft != infinite and soft < needed:
+        soft = needed if hard == infinite else min(needed, hard)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        except (OSError, ValueError):  # macOS knows a limit of its own
+            soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = needed if soft == infinite else min(needed, soft)
+    return max(1, (room - used - _FILES_ELSE) // _FILES_EACH)
 
 
 def _cpu_quotas() -> Iterator[float]:
@@ -239,6 +265,31 @@ def kill_marked(prefix: str) -> int:
         except OSError:
             pass  # gone meanwhile
     return len(found)
+
+
+def dead_children() -> Iterator[tuple[int, int]]:
+    """(pid, session) of each child of ours that has ended and that nobody has waited for."""
+    for pid in _children(os.getpid()) if LINUX else []:
+        try:
+            with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123
+                state, _, _, session = file.read(512).rpartition(b") ")[2].split()[:4]
+        except (OSError, ValueError):
+            continue  # gone meanwhile
+        if state == b"Z":
+            yield pid, int(session)
+
+
+def sweep(prefix: str, looks: int, patience: float) -> None:
+    """Kill what carries the mark until so many looks in a row have found nothing.
+
+    One look is not enough: what is being forked shows up in the next. It gives up after
+    ``patience`` seconds, since a process that waits for a dead disk cannot be killed.
+    """
+    until = time.monotonic() + patience
+    clean = 0 if kill_marked(prefix) else 1
+    while clean < looks and time.monotonic() < until:
+        time.sleep(_BETWEEN_LOOKS)
+        clean = 0 if kill_marked(prefix) else clean + 1
 
 
 def _processes() -> list[int]:

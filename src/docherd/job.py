@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from docherd import host
@@ -83,6 +83,17 @@ def limits(options: Options) -> Rules:
         retries=options.retries,
         max_failures=options.max_failures,
         max_interruptions=options.max_interruptions,
+    )
+
+
+def within_files(rules: Rules) -> tuple[Rules, str]:
+    """As many workers as this process may hold files for, and a line where that are fewer."""
+    workers = host.workers_for_files(rules.workers)
+    if workers == rules.workers:
+        return rules, ""
+    return replace(rules, workers=workers), (
+        f"{workers} of {rules.workers} workers: the limit of open files allows no more;"
+        " raise it (ulimit -n) for all of them"
     )
 
 

@@ -38,6 +38,8 @@ class Ledger:
         self._begun = self._running = False
         if not create and not path.exists():
             raise mendable(f"{path} is missing although the run has data", path.parent)
+        if path.is_symlink():
+            raise DamageError(f"{path} is a link; nothing was changed")
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             with self._translating():

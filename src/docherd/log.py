@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 from docherd.model import Outcome, printable
 
@@ -30,7 +32,7 @@ class Log:
     def stacks(self) -> None:
         """Where every thread of this process stands."""
         self.line("stacks, asked for by SIGQUIT")
-        with self._path.open("a", encoding="utf-8") as file:
+        with self._open() as file:
             faulthandler.dump_traceback(file, all_threads=True)
 
     def printed(self, workers: Iterable[tuple[int, str]]) -> None:
@@ -41,7 +43,12 @@ class Log:
 
     def _append(self, text: str) -> None:
         try:
-            with self._path.open("a", encoding="utf-8") as file:
+            with self._open() as file:
                 file.write(text)
         except OSError:
             pass  # the ledger is what must not be lost
+
+    def _open(self) -> TextIO:
+        """Never through a link that somebody put there."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.fdopen(os.open(self._path, flags, 0o644), "a", encoding="utf-8")

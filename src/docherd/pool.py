@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docherd import host, replies
+from docherd.bell import Bell
 from docherd.child import FAREWELL, LOOK_MIN, Child, Sentinel
 from docherd.exceptions import EnvironmentFault, ProcessorError
 from docherd.model import Busy, Grant, Outcome, Reason, Status
@@ -37,13 +38,16 @@ START_LIMIT, START_TRIES = 60.0, 3
 LEAK_FACTOR, LEAK_BYTES = 1.5, 64 << 20
 #: a worker is replaced after this many tasks or bytes of spool
 RETIRE_TASKS, RETIRE_SPOOL = 100_000, 4 << 30
-DELIVERY = 0.5  #: seconds a grant may take to reach its worker
+#: seconds until it is tried again to start a worker, where the system had none for us
+SPAWN_AGAIN = 1.0
 #: seconds between looks at all workers
 LOOK_EVERY = 0.02
 #: a gap between two looks longer than this means that the engine, not the workers, stood still
-SUSPENDED = 5.0
+SUSPENDED = 0.5
 #: seconds until a process that was told or made to end is killed again, and until it is given up
 PATIENCE, UNKILLABLE = 1.0, 10.0
+#: most seconds spent on ending what a dead worker has started
+SWEEP = 5.0
 
 
 class Pool:
@@ -66,15 +70,18 @@ class Pool:
         self._numbers = 0
         self._failed_starts = 0
         self._ended: list[Outcome] = []
-        self._looked = time.monotonic()
+        self._looked, self._stood_still = time.monotonic(), False
         self._selector = selectors.DefaultSelector()
-        self._wake_read, self._wake_write = os.pipe()
-        for fd in (self._wake_read, self._wake_write):
-            os.set_blocking(fd, False)
-        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._bell = Bell()
+        self._selector.register(self._bell.fd, selectors.EVENT_READ, None)
         self._sentinel = Sentinel(self._token, [folder] if private else [])
         self._proven = False
         self.fingerprint = setup.processor.fingerprint or ""
+        #: why there are fewer workers than there should be; when to try again
+        self.shrunk, self._again = "", 0.0
+        self._keep_slots = not private
+        #: slots of workers that died with a task in hand, to be removed once that is committed
+        self.buried: list[Path] = []
         #: most bytes in use by all workers together
         self.peak = 0
         #: seconds the last worker took from its start until it had loaded the processor
@@ -97,8 +104,8 @@ class Pool:
         live = sum(not child.leaving for child in self._children.values())
         wanted = min(self._setup.size, self.busy + waiting)
         wanted += self._setup.spares if wanted else 0
-        for _ in range(wanted - live):
-            self._spawn()
+        while live < wanted and self._spawn_another():
+            live += 1
 
     def has_room(self) -> bool:
         """True where ``give`` would find an idle worker now."""
@@ -112,7 +119,7 @@ class Pool:
         starting = sum(child.starting for child in self._children.values())
         if idle and starting < min(wanted, self._setup.size):
             idle[0].hang_up()
-            self._spawn()
+            self._spawn_another()
         return False
 
     def give(self, grant: Grant) -> bool:
@@ -120,11 +127,7 @@ class Pool:
         child = self._idle_for(grant)
         if child is None:
             return False
-        child.slot.hold(self._epoch, [task.document for task in grant.tasks])
-        now = time.monotonic()
-        child.grant, child.given, child.answered = grant, now, 0
-        child.pause, child.peak, child.look = 0.0, 0, now + LOOK_MIN
-        child.forget_output()
+        child.take(grant, self._epoch)
         self._send(child, batch_to_wire(grant.tasks, child.spooled))
         return True
 
@@ -137,7 +140,7 @@ class Pool:
         for key, events in self._selector.select(min(timeout, 0.005) if ending else timeout):
             child = self._children.get(key.data)
             if child is None:
-                os.read(self._wake_read, 4096)  # more than one wake is one wake
+                self._bell.still()
             elif key.fd == child.output:
                 if not child.read_output():
                     self._selector.unregister(child.output)
@@ -149,11 +152,7 @@ class Pool:
 
     def wake(self) -> None:
         """End a waiting ``outcomes``; safe from any thread and from signal handlers."""
-        if self._wake_write >= 0:
-            try:
-                os.write(self._wake_write, b"!")
-            except OSError:
-                pass  # full: it will wake anyhow
+        self._bell.ring()
 
     def dump_stacks(self) -> None:
         """Have every busy worker print its Python stack (faulthandler, on SIGQUIT)."""
@@ -189,11 +188,10 @@ class Pool:
                 if child.reap():
                     self._forget(child)
             time.sleep(0.002)
-        if self._wake_write >= 0:
-            write, self._wake_write = self._wake_write, -1
-            os.close(write)
-            os.close(self._wake_read)
-            self._selector.close()
+        for child in list(self._children.values()):  # they cannot be killed
+            self._forget(child)
+        self._bell.close()
+        self._selector.close()
         self._sentinel.close()
 
     @property
@@ -209,12 +207,7 @@ class Pool:
     def in_hand(self) -> Iterator[Busy]:
         """What each busy worker is on."""
         now = time.monotonic()
-        for child in self._children.values():
-            index, since, _, page = child.slot.hand()
-            if child.grant is not None and 0 <= index < len(child.grant.tasks):
-                seconds = now - max(child.given, min(since, now))
-                path = child.grant.tasks[index].path
-                yield Busy(path, seconds, child.memory, page if page >= 0 else None)
+        return (busy for child in self._children.values() if (busy := child.busy(now)))
 
     # ── starting ─────────────────────────────────────────────────────────────────────────────
 
@@ -226,6 +219,23 @@ class Pool:
         self._selector.register(child.output, selectors.EVENT_READ, child.number)
         self._selector.register(child.sock, selectors.EVENT_READ, child.number)
         self._send(child, self._setup.message())
+
+    def _spawn_another(self) -> bool:
+        """False where the system has no process for us now: the others go on, it is tried again.
+
+        Raises EnvironmentFault where there are no others.
+        """
+        now = time.monotonic()
+        if now < self._again:
+            return False
+        try:
+            self._spawn()
+        except EnvironmentFault as error:
+            if not (self._proven and self._children):
+                raise
+            self._again, self.shrunk = now + SPAWN_AGAIN, str(error)
+            return False
+        return True
 
     def _idle_for(self, grant: Grant) -> Child | None:
         if self.busy >= self._setup.size:
@@ -277,16 +287,16 @@ class Pool:
             self._take_handshake(child, message)
 
     def _take_handshake(self, child: Child, message: dict[str, Json]) -> None:
-        if "refused" not in message:
-            self.fingerprint = self.fingerprint or str(message["fingerprint"])
-            child.ready = self._proven = True
-            self.start_seconds = time.monotonic() - child.born
+        try:
+            fingerprint = replies.handshake(message, self._setup.processor.name)
+        except ProcessorError as error:
+            if not self._proven:
+                raise
+            child.kill((Reason.ERROR, str(error)))  # it loaded before: the machine has changed
             return
-        detail = f"\n{str(message['detail']).rstrip()}" if message["detail"] else ""
-        why = f"cannot load {self._setup.processor.name}: {message['refused']}{detail}"
-        if not self._proven:
-            raise ProcessorError(why)
-        child.kill((Reason.ERROR, why))  # it loaded before: the machine has changed, not the name
+        self.fingerprint = self.fingerprint or fingerprint
+        child.ready = self._proven = True
+        self.start_seconds = time.monotonic() - child.born
 
     def _take_replies(self, child: Child, message: dict[str, Json], body: bytes) -> None:
         for outcome in replies.outcomes(child, message, body, self._setup.max_output):
@@ -313,35 +323,20 @@ class Pool:
         gap = now - self._looked
         if gap < LOOK_EVERY and not any(child.leaving for child in self._children.values()):
             return
-        self._looked = now
+        # Not twice in a row: one that is always slow must still see a hang.
+        self._looked, self._stood_still = now, gap > SUSPENDED and not self._stood_still
         for child in list(self._children.values()):
-            if gap > SUSPENDED:  # a suspended laptop, a stopped engine: nobody's time has run out
+            if self._stood_still:  # a suspended laptop, a stopped engine: nobody's time has run out
                 child.pause += gap
                 child.born += gap
             if child.leaving or child.reap():  # it may die while a grandchild keeps its socket open
                 self._bury_if_ended(child, now)
             elif child.grant is not None:
-                self._watch(child, child.grant, now)
+                if not child.cut_if_overdue(START_LIMIT, now) and now >= child.look:
+                    child.look_at_memory(child.grant.memory, now)
             elif child.starting and now - child.born > START_LIMIT:
                 child.kill((Reason.TIMEOUT, f"not ready after {START_LIMIT:.0f} s"))
         self.peak = max(self.peak, self.memory)
-
-    def _watch(self, child: Child, grant: Grant, now: float) -> None:
-        """Deadline and memory of what is in hand."""
-        index, since, _, _ = child.slot.hand()
-        held = now - child.given - child.pause
-        if 0 <= index < len(grant.tasks):
-            # Also the sum of all: a worker that lies about its start gains nothing.
-            limit = grant.timeouts[index]
-            taken = min(held, now - since - child.pause)
-            if taken > limit or held > sum(grant.timeouts) + DELIVERY:
-                child.kill((Reason.TIMEOUT, f"over its {limit:g} s"))
-                return
-        elif held > START_LIMIT + sum(grant.timeouts):
-            child.kill((Reason.CRASH, "broke the protocol: took no task"))
-            return
-        if now >= child.look:
-            child.look_at_memory(grant.memory, now)
 
     # ── ending ───────────────────────────────────────────────────────────────────────────────
 
@@ -366,9 +361,11 @@ class Pool:
         grant, child.grant = child.grant, None
         if grant is not None:
             self._blame(child, grant)
+            if self._keep_slots and not child.dismissed:
+                self.buried.append(child.keep_slot())
         elif child.verdict or not (child.ready or child.dismissed):
             self._count_failed_start(child)
-        host.kill_marked(f"{self._token}.{child.number}\0")
+        host.sweep(f"{self._token}.{child.number}\0", 1, SWEEP if child.reap() else 0)
         self._forget(child)
 
     def _blame(self, child: Child, grant: Grant) -> None:
@@ -386,8 +383,8 @@ class Pool:
         if self._failed_starts >= START_TRIES:
             printed = child.printed()
             raise EnvironmentFault(
-                f"workers cannot start, {START_TRIES} in a row: {child.cause()[1]}"
-                + (f"\n{printed}" if printed else "")
+                f"workers with {self._setup.processor.name} cannot start, {START_TRIES} in a row:"
+                f" {child.cause()[1]}" + (f"\n{printed}" if printed else "")
             )
 
     def _forget(self, child: Child) -> None:

@@ -11,9 +11,26 @@ from collections.abc import Iterator
 from typing import cast
 
 from docherd.child import Child
-from docherd.exceptions import EnvironmentFault
+from docherd.exceptions import EnvironmentFault, ProcessorError
 from docherd.model import Outcome, Reason, Status, Task
+from docherd.version import __version__
 from docherd.wire import Json, clean
+
+
+def handshake(message: dict[str, Json], processor: str) -> str:
+    """The fingerprint of what a new worker has loaded.
+
+    Raises ProcessorError where that was refused, EnvironmentFault where it is not our version.
+    """
+    if (version := message.get("version")) != __version__:
+        raise EnvironmentFault(
+            f"this is docherd {__version__}, but its workers are {_text(version, 50)}: it was"
+            " replaced meanwhile; nothing is lost, run the same command again"
+        )
+    if "refused" in message:
+        detail = f"\n{str(message['detail']).rstrip()}" if message["detail"] else ""
+        raise ProcessorError(f"cannot load {processor}: {message['refused']}{detail}")
+    return str(message["fingerprint"])
 
 
 def outcomes(
@@ -25,6 +42,8 @@ def outcomes(
     child.memory = _natural(message["held"])
     child.peak = max(_natural(message["peak"]), child.peak)
     child.tired = bool(message["tired"])
+    if message["first"] != child.served:
+        raise ValueError("an answer to something else")
     rest, waited = _Body(body), time.monotonic() - child.given
     for reply in cast("list[Json]", message["replies"]):
         if child.answered == len(grant.tasks):

@@ -93,6 +93,8 @@ class Scheduler:
         self._alone: deque[Task] = deque()
         self._solo: deque[Task] = deque()
         self._solo_in_hand = False
+        #: rows of what came back untouched: one of them may have been the death of its worker
+        self._singly: set[int] = set()
         #: the latest first attempts: which killed their worker, and how many those are
         self._firsts: deque[bool] = deque()
         self._killed = 0
@@ -110,11 +112,13 @@ class Scheduler:
         """What an ended attempt means. Raises PolicyStop where the run must not go on."""
         if self._solo_in_hand and self._is_solo(outcome.task):
             self._solo_in_hand = False
-        if outcome.status is Status.DONE:
-            return Verdict.FINAL
         if outcome.status is Status.PENDING:
+            self._singly.add(outcome.task.document)
             self._queue_for(outcome.task).appendleft(outcome.task)
             return Verdict.BACK
+        self._singly.discard(outcome.task.document)
+        if outcome.status is Status.DONE:
+            return Verdict.FINAL
         task = outcome.task
         if outcome.status is Status.FAILED and self._may_retry(outcome):
             again = task._replace(attempt=task.attempt + 1, previous_reason=outcome.reason)
@@ -186,7 +190,7 @@ class Scheduler:
 
     def _batch(self) -> list[Task]:
         """The next task, and brief ones behind it; all others travel singly, so that their peak
-        memory is exact.
+        memory is exact; and what came back, so that whatever it left behind is on its own account.
         """
         fresh, batch = self._fresh, list[Task]()
         # A share of what waits, so that no worker is idle at the end.
@@ -196,6 +200,8 @@ class Scheduler:
         each: dict[str, Took] = {}
         while fresh and len(batch) < most:
             task = fresh[0]
+            if task.document in self._singly:
+                return batch or [fresh.popleft()]
             if task.stratum not in each:
                 took = self._took(task.stratum)
                 each[task.stratum] = took if took and is_brief(took) else _NOT_BRIEF

@@ -150,12 +150,28 @@ def check(db: sqlite3.Connection, path: Path) -> None:
         raise mendable(f"{path} is not a docherd ledger", path.parent)
     if version > VERSION:
         raise DamageError(f"{path} was written by a newer docherd; upgrade, nothing was changed")
-    wanted = set(re.findall(r"create (?:table|(?:unique )?index) (\w+)", SCHEMA))
     found = {
-        name
-        for name, kind in db.execute("select name, type from sqlite_schema")
+        (name, kind, plain(sql))
+        for name, kind, sql in db.execute("select name, type, sql from sqlite_schema")
         if not name.startswith("sqlite_")
     }
-    if found != wanted:
-        odd = ", ".join(sorted(found ^ wanted))
+    if found != definitions():
+        odd = ", ".join(sorted({name for name, *_ in found ^ definitions()}))
         raise mendable(f"{path} does not have our tables ({odd})", path.parent)
+
+
+@cache
+def definitions() -> frozenset[tuple[str, str, str]]:
+    """(name, type, SQL) of each table and index of ours."""
+    made = sqlite3.connect(":memory:")
+    try:
+        made.executescript(SCHEMA)
+        rows = made.execute("select name, type, sql from sqlite_schema where sql is not null")
+        return frozenset((name, kind, plain(sql)) for name, kind, sql in rows)
+    finally:
+        made.close()
+
+
+def plain(sql: str | None) -> str:
+    """A definition without comments and layout, which may change."""
+    return " ".join(re.sub(r"--.*", "", sql or "").split())

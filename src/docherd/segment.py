@@ -87,6 +87,8 @@ class Segment:
         published = self._data / jsonl.part_name(part.number)
         candidates = [self._staged(part)] if part.sealed else []
         candidates.append(published if part.sealed else self._staged(replace(part, generation=1)))
+        if links := [each for each in candidates if each.is_symlink()]:
+            raise DamageError(f"{links[0]} is a link; nothing was changed")
         sizes = [each.stat().st_size for each in candidates if each.exists()]
         if not sizes:
             raise mendable(f"{candidates[-1]} is missing", self._data.parent)
@@ -111,7 +113,7 @@ class Segment:
     def _reopen(self, part: Part) -> None:
         """Go on with an open segment, cut back to what was committed."""
         self._part = part
-        self._fd = os.open(self._staged(part), os.O_RDWR | os.O_CLOEXEC)
+        self._fd = os.open(self._staged(part), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         if os.fstat(self._fd).st_size > part.size:
             os.ftruncate(self._fd, part.size)
             os.fsync(self._fd)
@@ -257,7 +259,8 @@ class Segment:
     def _write_again(self, part: Part, source: Path, cut: Sequence[Range]) -> Part:
         """The next generation in pending/, durable: a file without some ranges of it."""
         target = replace(part, generation=part.generation + 1)
-        fd = os.open(self._staged(target), os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(self._staged(target), flags, 0o644)
         try:
             size, crc = jsonl.copy_without(source, fd, cut)
             os.fsync(fd)

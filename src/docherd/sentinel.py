@@ -13,12 +13,11 @@ import os
 import shutil
 import signal
 import sys
-import time
 
 from docherd import host
 
-#: a process that is being forked while we look shows up in the next look
-_LOOKS, _PAUSE = 2, 0.01
+#: looks in a row that must find nothing, and seconds after which what is left cannot be killed
+_LOOKS, _PATIENCE = 3, 5.0
 
 
 def main() -> None:
@@ -27,10 +26,7 @@ def main() -> None:
         signal.signal(name, signal.SIG_IGN)
     while os.read(0, 4096):
         pass
-    clean = 0
-    while clean < _LOOKS:
-        clean = 0 if host.kill_marked(f"{token}.") else clean + 1
-        time.sleep(_PAUSE)
+    host.sweep(f"{token}.", _LOOKS, _PATIENCE)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 

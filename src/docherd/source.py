@@ -147,6 +147,7 @@ class Source:
     def __init__(self, walk: Walk, wake: Callable[[], None]) -> None:
         """``wake`` is called, from a thread, each time something is ready."""
         self._walk = walk
+        self._stood = [_place(root) for root in walk.roots]
         self._wake = wake
         self._ready: queue.Queue[list[Found] | None] = queue.Queue(AHEAD)
         self._stop = threading.Event()
@@ -195,6 +196,16 @@ class Source:
                 raise failure
         return taken
 
+    def lost(self) -> str | None:
+        """Which input's folder is not what it was at the start, if one is: a disk taken away.
+
+        What is missing below it is no Document's fault.
+        """
+        for root, stood in zip(self._walk.roots, self._stood, strict=True):
+            if _place(root) != stood:
+                return f"input {_shown(root)} is not there any more; is a disk missing?"
+        return None
+
     def close(self) -> None:
         """Stop walking, whatever the walker waits for; idempotent."""
         self._stop.set()
@@ -203,7 +214,8 @@ class Source:
         pid, self._pid = self._pid, 0
         os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
         spawn.wait(pid)
-        self._thread.join()
+        if self._thread.ident:  # there was one to be had
+            self._thread.join()
         self._sock.close()
 
     # ── in the thread ────────────────────────────────────────────────────────────────────────
@@ -235,6 +247,15 @@ class Source:
                 continue
             self._wake()
             return
+
+
+def _place(root: Root) -> tuple[int, int] | None:
+    """The very folder: an unmounted disk leaves one of the same name."""
+    try:
+        found = os.stat(root.folder)  # noqa: PTH116 - bytes
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _found(row: list[Json]) -> Found:

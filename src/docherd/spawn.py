@@ -12,6 +12,10 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
+from docherd import host
+
+#: what was started here: somebody waits for it
+_ours: set[int] = set()
 #: stands for /dev/null among the files of a process
 NOTHING = -1
 #: above every number that a process of ours wants a file at
@@ -44,7 +48,7 @@ def python(
         for target in files
     ]
     try:
-        return os.posix_spawn(
+        pid = os.posix_spawn(
             sys.executable,
             [sys.executable, "-P", "-m", module, str(os.getpid()), *arguments],
             dict(os.environ) if environment is None else environment,
@@ -56,6 +60,19 @@ def python(
     finally:
         for fd in high.values():
             os.close(fd)
+    _ours.add(pid)
+    return pid
+
+
+def reap_strays() -> None:
+    """As the first process of a container: wait for the dead that workers have left behind.
+
+    They are told from a program's own children by their session, which is never ours.
+    """
+    if os.getpid() == 1:
+        for pid, session in host.dead_children():
+            if pid not in _ours and session != os.getsid(0):
+                wait(pid)
 
 
 def wait(pid: int) -> None:

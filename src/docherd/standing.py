@@ -1,19 +1,24 @@
 """What a Document may have changed of its process, put right before the next one; in the worker.
 
-Working folder, umask, locale and signal handlers are set back. What cannot be set back (standard
-functions that were replaced, descriptors that leak) is a reason to replace the worker.
+Working folder, umask, locale and signal handlers are set back; what was put in front of the
+import path goes to its end, where it hides nothing. What cannot be set back (standard functions
+that were replaced, descriptors that leak) is a reason to replace the worker.
 """
 
 from __future__ import annotations
 
 import builtins
+import errno
 import fcntl
 import json
 import locale
 import os
 import resource
 import signal
+import sys
 from _signal import getsignal  # type: ignore[import-not-found]  # signal.getsignal makes enums: 2 us
+
+from docherd.wire import SOCKET, SPOOL
 
 #: signals whose handlers a processor could leave behind
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP)
@@ -35,6 +40,8 @@ class Standing:
         self._locale = locale.setlocale(locale.LC_ALL)
         self._handlers = [(int(number), getsignal(number)) for number in _SIGNALS]
         self._functions = [(vars(module), name, vars(module)[name]) for module, name in _FUNCTIONS]
+        self._path = list(sys.path)
+        self._voice = _voice()
         self._restored = 0
         self._most = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _FULL)
 
@@ -49,12 +56,25 @@ class Standing:
         for number, handler in self._handlers:
             if getsignal(number) is not handler:
                 signal.signal(number, handler)
+        if sys.path[: len(self._path)] != self._path:
+            added = [entry for entry in sys.path if entry not in self._path]
+            sys.path[:] = [*self._path, *added]
         for names, name, function in self._functions:
             if names.get(name) is not function:
                 return f"{name} was replaced"
         self._restored += 1
         leaks = self._restored % _COUNTED == 0 and _taken(self._most)
         return f"over {self._most} files are open" if leaks else None
+
+    def refuse_loss(self) -> None:
+        """Raise OSError where the socket or the spool is gone, or another file has its number."""
+        if _voice() != self._voice:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+def _voice() -> tuple[int, int]:
+    """Which files the worker speaks through."""
+    return os.fstat(SOCKET).st_ino, os.fstat(SPOOL).st_ino
 
 
 def _place() -> bytes:

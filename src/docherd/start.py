@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docherd import source
-from docherd.child import left_in_hand
 from docherd.committer import Committer
 from docherd.exceptions import DamageError, DocherdError
 from docherd.folder import Folder
@@ -28,6 +27,7 @@ from docherd.pool import Pool
 from docherd.scheduler import Rules, Scheduler
 from docherd.segment import Segment
 from docherd.setup import Setup
+from docherd.slots import left_in_hand
 from docherd.version import __version__
 from docherd.walk import Walk
 from docherd.window import Window

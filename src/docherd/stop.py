@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from types import FrameType
+from typing import NoReturn
 
 #: seconds that SIGTERM leaves to what is in hand (Kubernetes kills after 30)
 GRACE = 10.0
@@ -56,8 +57,7 @@ class Stop:
         """One signal has come."""
         if number == signal.SIGINT:
             if self._level is Level.NOW:
-                signal.signal(number, signal.SIG_DFL)
-                os.kill(os.getpid(), number)
+                _die(number)
             self._level = Level(self._level + 1)
         else:
             self._level = max(self._level, Level.DRAIN)
@@ -92,11 +92,16 @@ def signals(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def die_of(number: int) -> None:
+def die_of(number: int) -> NoReturn:
     """End as a process that the signal killed, so that shells and make see it."""
     sys.stdout.flush()
+    _die(number)
+
+
+def _die(number: int) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+    os._exit(128 + number)  # the first process of a container: no signal of its own ends it
 
 
 def silence() -> None:

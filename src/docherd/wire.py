@@ -1,8 +1,9 @@
 """The wire between a worker and its parent, both sides: frames, the slot, tasks.
 
 A frame is a header (two lengths), a JSON index and a body. The parent never unpickles, never
-trusts a length, and takes from the slot only an index into the batch that it sent itself. For
-each task of a batch, in order, the worker answers one of
+trusts a length, and takes from the slot only an index into the batch that it sent itself. An
+answer says how many tasks the worker had answered before it, so that an old one is told apart.
+For each task of a batch, in order, the worker answers one of
 
     nanoseconds                                            done, with nothing to show
     [nanoseconds, kind, records, length, crc, start]       done; start: in the spool, else null

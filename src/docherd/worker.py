@@ -5,7 +5,7 @@
     posix_spawn python -P -m docherd.worker           fds: 0 null, 1+2 output pipe,
                                                            3 socket, 4 slot, 5 spool
     init: sys.path, processor, options    ──────►     load the processor (models: once)
-                                          ◄──────     ready: fingerprint   | refused: why
+                                          ◄──────     version, fingerprint | refused: why
     batch: tasks, spool offset            ──────►     for each task: slot ← index, call, encode
                                           ◄──────     replies + lines (or a range of the spool)
 
@@ -21,7 +21,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self, cast
 
-from docherd import host, threads
+from docherd import host, threads, version
 from docherd.encoding import Encoded, Ended, Lines, SpoolFull, name_of_type
 from docherd.exceptions import DocumentError, ProcessorError
 from docherd.model import Document, Reason, Task
@@ -57,7 +57,12 @@ def main() -> None:
     limits = cast("dict[str, int]", init["limits"])
     threads.limit(limits["threads"])
     loaded = _load(channel, init, payload)
-    _Server(channel, loaded, limits["input"], limits["output"], bare=bool(limits["bare"])).serve()
+    server = _Server(channel, loaded, limits["input"], limits["output"], bare=bool(limits["bare"]))
+    try:
+        server.serve()
+    except OSError as error:  # a Document closed what we speak through
+        os.write(2, f"{error}\n".encode())
+        os._exit(os.EX_PROTOCOL)
 
 
 def _report_crashes() -> None:
@@ -81,9 +86,10 @@ def _load(channel: Channel, init: dict[str, Json], payload: bytes) -> Loaded:
     except BaseException as error:  # also SystemExit: whatever a user's module does on import
         ours = isinstance(error, ProcessorError)  # the message says it all
         detail = None if ours else _trace(error)
-        channel.send({"refused": str(error) if ours else _message(error), "detail": detail})
+        why = str(error) if ours else _message(error)
+        channel.send({"version": version.__version__, "refused": why, "detail": detail})
         raise SystemExit(0) from None
-    channel.send({"ready": True, "fingerprint": loaded.fingerprint})
+    channel.send({"version": version.__version__, "fingerprint": loaded.fingerprint})
     return loaded
 
 
@@ -133,10 +139,12 @@ class _Server:
 
     def _send(self, replies: list[Json], lines: list[bytes], tired: str | None = None) -> None:
         """``tired``: why this process should serve nobody any more."""
+        self._standing.refuse_loss()
         peak, held = self._peak.take()
         if peak - held > GIVE_BACK:
             host.give_back_memory()
-        index: Json = {"replies": replies, "peak": peak, "held": held, "tired": tired}
+        index: dict[str, Json] = {"first": self._served - len(replies), "replies": replies}
+        index |= {"peak": peak, "held": held, "tired": tired}
         self._channel.send(index, lines)
 
     def _attempt(self, task: Task) -> tuple[Json, bytes]:

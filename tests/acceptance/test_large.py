@@ -93,7 +93,7 @@ def test_a_result_of_200_megabytes(folder):
 
 @pytest.mark.parametrize(("name", "records"), [("pages", 200_000), ("many", 1_000_000)])
 def test_many_records_of_one_document(folder, name, records):
-    """Encoded as they are yielded: neither worker nor engine holds them all."""
+    """I08: encoded as they are yielded: neither worker nor engine holds them all."""
     [small], [large] = peak(folder, "run.py", "small"), peak(folder, "run.py", name)
     assert large < small + MORE
     out = folder / f"out-{name}"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import oracle
+from docherd.model import Reason
+from docherd.testing import FAULTS
 
 #: enough of each that the forecast trusts itself and batches are full
 INNOCENT = 1200
@@ -35,6 +37,9 @@ def own(path):
         os.write(3, b"\\xff" * 64)
     return {"name": path.name}
 """
+
+#: so that what they carry fits into a worker's share
+AMOUNTS = {"huge": "6", "str_huge": "20", "write_scratch": "4"}
 
 REASONS = {
     "segv": "crash",
@@ -80,6 +85,38 @@ def test_a_fault_in_a_batch_costs_one_document(tmp_path: Path, offset: int) -> N
     assert ended.code == 1, ended.err
     oracle.check(tmp_path / "out", expected, total=INNOCENT + len(words))
     assert len(oracle.records(tmp_path / "out")) == INNOCENT
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_every_fault_of_the_table_in_a_batch_costs_one_document(
+    tmp_path: Path, hangs: bool
+) -> None:
+    """All of docherd.testing, among documents that travel together: exactly they fail, as said."""
+    faults = {word: it for word, it in FAULTS.items() if (it.reason is Reason.TIMEOUT) is hangs}
+    expected = {}
+    for number in range(INNOCENT):
+        inner = tmp_path / "in" / f"{number // 20:03}"
+        inner.mkdir(parents=True, exist_ok=True)
+        (inner / f"d{number:04}.txt").write_text("x")
+    for place, (word, fault) in enumerate(faults.items()):
+        (tmp_path / "in" / f"{place:03}" / f"{word}-1.txt").write_text(AMOUNTS.get(word, ""))
+        if fault.reason:
+            expected[f"in/{place:03}/{word}-1.txt"] = str(fault.reason)
+    ended = oracle.docherd(
+        *("run", "in", "-o", "out", "-p", "docherd.testing:by_name", "-w", "4", "-q"),
+        # Where none hangs, a busy machine has all the time it needs to fill their memory.
+        *("--timeout", "1" if hangs else "60", "--memory", "400MB", "--max-output", "5MB"),
+        cwd=tmp_path,
+    )
+    assert ended.code == 1, ended.err
+    oracle.check(tmp_path / "out", expected, total=INNOCENT + len(faults))
+    innocent = [row for row in oracle.records(tmp_path / "out") if "/d" in str(row["path"])]
+    assert len(innocent) == INNOCENT
+    rows = oracle.failure_rows(tmp_path / "out")
+    said = {
+        path.split("/")[-1].removesuffix("-1.txt"): row["message"] for path, row in rows.items()
+    }
+    assert {word: text for word, text in said.items() if faults[word].message not in text} == {}
 
 
 def test_brief_documents_really_travel_together(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from docherd.testing import FAULTS
 
 INVALID = ("lambda_result", "cycle", "nan", "surrogate", "set", "bytes", "int")
 RAISED = ("raise", "raise_two_args", "str_raises", "str_exits", "str_huge")
-FRAMES = ("frame_huge", "frame_negative", "frame_nan", "frame_garbage", "frame_flood")
-BROKEN = ("frame_short", "half_frame")
-GOOD = ("empty", "many")
+FRAMES = ("frame_huge", "frame_negative", "frame_nan", "frame_old", "frame_garbage", "frame_flood")
+BROKEN = ("frame_short", "frame_slow", "half_frame")
+GOOD = ("empty", "many", "leak_fd", "threads", "write_scratch", "fork_child", "connect", "open")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_output_above_the_limit_is_cut_in_the_worker(returned):
 
 def test_an_exception_that_cannot_be_rebuilt_is_text(returned):
     """I02: only the type's name, the message and the user's frames cross the boundary."""
-    message = "docherd.testing.TwoArguments: this and that"
+    message = "docherd.testing.raises.TwoArguments: this and that"
     assert returned.verdict("raise_two_args") == ("error", message)
     assert 'raise TwoArguments("this", "that")' in returned.row("raise_two_args")["detail"]
     assert "worker.py" not in returned.row("raise_two_args")["detail"]
@@ -76,14 +76,14 @@ def test_an_exception_that_cannot_be_rebuilt_is_text(returned):
 @pytest.mark.parametrize("fault", ["str_raises", "str_exits"])
 def test_an_exception_without_text_is_named_all_the_same(returned, fault):
     """I03: __str__ that raises, or leaves, makes it "unprintable", not a crash."""
-    assert returned.verdict(fault) == ("error", "unprintable docherd.testing._Text")
+    assert returned.verdict(fault) == ("error", "unprintable docherd.testing.raises.Text")
 
 
 def test_a_message_is_capped(returned):
     """I03: 20 MB of text come through as 4 KB."""
     reason, message = returned.verdict("str_huge")
     assert reason == "error"
-    assert message.startswith("docherd.testing._Text: xxxx")
+    assert message.startswith("docherd.testing.raises.Text: xxxx")
     assert len(message) == 4096
 
 
@@ -92,17 +92,33 @@ def test_a_message_is_capped(returned):
 
 @pytest.mark.parametrize("fault", FRAMES)
 def test_a_message_that_lies_is_a_crash(returned, fault):
-    """I05: a frame that promises 4 GB, holds a negative length, NaN or noise, is never believed."""
+    """I05, I09: one that promises 4 GB, a negative length, NaN, noise, or an old one: no answer."""
     reason, message = returned.verdict(fault)
     assert reason == "crash"
     assert message.startswith("broke the protocol: ")
     assert returned.row(fault)["attempts"] == 2
 
 
-def test_a_message_that_never_comes_whole_is_cut_at_the_limit(returned):
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    {
+        "frame_huge": "a frame that promises too much",
+        "frame_flood": "a frame that promises too much",
+        "frame_negative": "not a size",
+        "frame_nan": "not a size",
+        "frame_old": "an answer to something else",
+    }.items(),
+)
+def test_a_lie_is_refused_for_what_it_is(returned, fault, why):
+    """I05, I09: what is well-formed otherwise fails at the one value that cannot be."""
+    assert returned.verdict(fault) == ("crash", f"broke the protocol: {why}")
+
+
+@pytest.mark.parametrize("fault", ["frame_short", "frame_slow"])
+def test_a_message_that_never_comes_whole_is_cut_at_the_limit(returned, fault):
     """I05, I07: the document's own time covers the transfer of its result."""
-    assert returned.verdict("frame_short") == ("timeout", "over its 2 s")
-    assert returned.row("frame_short")["seconds"] < 3
+    assert returned.verdict(fault) == ("timeout", "over its 2 s")
+    assert returned.row(fault)["seconds"] < 3
 
 
 def test_half_a_message_is_discarded(returned):

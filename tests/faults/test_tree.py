@@ -213,6 +213,22 @@ def test_what_may_not_be_read_is_said_and_costs_nothing_else(tmp_path, without_o
     assert paths(tmp_path / "out") == ["in/closed/inner.txt", "in/fine.txt", "in/secret.txt"]
 
 
+def test_what_is_below_a_folder_that_cannot_be_read_keeps_its_records(tmp_path, without_override):
+    """N08: with --prune, too: nobody knows whether it is gone."""
+    (tmp_path / "in" / "closed").mkdir(parents=True)
+    for name in ("open.txt", "closed/b.txt", "closed-c.txt"):
+        (tmp_path / "in" / name).write_text(name)
+    (tmp_path / "own.py").write_text("def own(path):\n    return {'text': path.read_text()}\n")
+    command = ("run", "in", "-o", "out", "-p", "own.py:own", "-q", "--prune")
+    assert oracle.docherd(*command, cwd=tmp_path).code == 0
+    before = oracle.sorted_lines(tmp_path / "out")
+    (tmp_path / "in" / "closed").chmod(0)
+    ended = oracle.docherd(*command, cwd=tmp_path)
+    (tmp_path / "in" / "closed").chmod(0o755)
+    assert ended.code == 1, ended.err
+    assert oracle.sorted_lines(tmp_path / "out") == before
+
+
 # ── names ────────────────────────────────────────────────────────────────────────────────────
 
 NFC = unicodedata.normalize("NFC", "café.txt")

@@ -12,12 +12,20 @@ import pytest
 
 import oracle
 
-HANGS = ("sleep", "spin", "spin_gil", "ignore_sigterm", "stop", "str_loops", "print_flood")
-DEATHS = ("segv", "abort", "stack_overflow", "kill9", "exit0", "exit3")
+HANGS = (
+    *("sleep", "spin", "spin_gil", "spin_native", "ignore_sigterm", "stop", "heartbeat"),
+    *("str_loops", "print_flood"),
+)
+DEATHS = (
+    *("segv", "abort", "stack_overflow", "kill", "kill9", "exit", "exit0", "exit3", "close_all"),
+    "fork_child_segv",
+)
 EXITS = ("sysexit", "sysexit_message")
 BASE = ("keyboard_interrupt", "generator_exit", "base_exception")
 #: seconds a document may take in the storm
 LIMIT = 2.0
+#: most bytes of the detail of a death: 8 KB and its heading
+KEPT = 8192 + 20
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +81,42 @@ def test_a_document_that_prints_much_is_done(run_faulty, tmp_path):
 
 
 def test_a_segfault_is_named_and_its_stack_kept(storm):
-    """W08: the reason names SIGSEGV, the detail has the Python stack at that moment."""
+    """W08: the reason names SIGSEGV, the detail has the Python stack at that moment, and is short.
+
+    However deep the stack is, and however much was printed before.
+    """
     assert storm.verdict("segv") == ("crash", "killed by SIGSEGV")
     assert "Fatal Python error: Segmentation fault" in storm.row("segv")["detail"]
-    assert 'testing.py", line' in storm.row("segv")["detail"]
+    assert 'deaths.py", line' in storm.row("segv")["detail"]
     assert " in segv" in storm.row("segv")["detail"]
+    assert len(storm.row("segv")["detail"]) <= KEPT
+
+
+DEEP = """
+import faulthandler
+
+def process(path):
+    if path.name == "deep":
+        os.write(1, b"said before\\n" * 100_000)
+        down(900)
+    return {}
+
+def down(levels):
+    faulthandler._sigsegv() if levels == 0 else down(levels - 1)
+"""
+
+
+def test_a_deep_stack_and_much_output_are_kept_short(tmp_path):
+    """W08: 8 KB of them, with the frame that crashed."""
+    docs = documents(tmp_path / "in", "deep", "a", "b")
+    own = processor(tmp_path, DEEP)
+    ended = oracle.docherd("run", docs, "-o", tmp_path / "out", "-p", own, cwd=tmp_path)
+    assert ended.code == 1
+    oracle.check(tmp_path / "out", failed={"in/deep": "crash"}, total=3)
+    row = oracle.failure_rows(tmp_path / "out")["in/deep"]
+    assert row["message"] == "killed by SIGSEGV"
+    assert " in down" in row["detail"]
+    assert 4000 < len(row["detail"]) <= KEPT
 
 
 def test_an_abort_is_named(storm):
@@ -315,9 +354,10 @@ def test_a_worker_that_lies_about_its_start_gains_nothing(tmp_path):
 # ── it leaves something behind ───────────────────────────────────────────────────────────────
 
 LEAVES = """
-import json, locale, os, signal
+import importlib, json, locale, os, signal, sys
 
 held = []
+locale_then = locale.setlocale(locale.LC_ALL)
 
 def own(path):
     kind = path.name.partition("-")[0]
@@ -329,6 +369,10 @@ def own(path):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     elif kind == "json":
         json.dumps = lambda value: "poison"
+    elif kind == "locale":
+        locale.setlocale(locale.LC_ALL, "C.UTF-8" if locale_then == "C" else "C")
+    elif kind == "path":
+        sys.path.insert(0, str(path.parent.parent / "poison"))
     elif kind == "files":
         held.extend(os.open("/dev/null", os.O_RDONLY) for _ in range(10))
     stands = {
@@ -336,20 +380,25 @@ def own(path):
         "umask": os.umask(0o022),
         "term": str(signal.getsignal(signal.SIGTERM)),
         "dumps": json.dumps([1]),
+        "locale": locale.setlocale(locale.LC_ALL) == locale_then,
+        "colorsys": "poison" in importlib.util.find_spec("colorsys").origin,
     }
     os.umask(stands["umask"])
     return stands | {"file": open(path).read()} if kind == "fine" else None
 """
 
 
-@pytest.mark.parametrize("kind", ["chdir", "umask", "signal", "json", "files"])
+@pytest.mark.parametrize("kind", ["chdir", "umask", "signal", "json", "locale", "path", "files"])
 def test_what_a_document_leaves_behind_does_not_reach_the_next(tmp_path: Path, kind: str) -> None:
-    """W27, W28: folder, umask, handlers, replaced functions, leaked files: all others as without.
+    """W27, W28: folder, umask, handlers, functions, locale, import path, leaked files: all others
+    as without.
 
     Four hundred of them leak 4,000 descriptors, four times what a process may have.
     """
     (tmp_path / "in").mkdir()
     (tmp_path / "own.py").write_text(LEAVES)
+    (tmp_path / "poison").mkdir()
+    (tmp_path / "poison" / "colorsys.py").touch()
     faulty = 400 if kind == "files" else 5
     for number in range(faulty):
         (tmp_path / "in" / f"{kind}-{number:03d}").write_text("x")
@@ -366,5 +415,7 @@ def test_what_a_document_leaves_behind_does_not_reach_the_next(tmp_path: Path, k
     oracle.check(tmp_path / "out", failed={}, total=2 * faulty)
     found = oracle.records(tmp_path / "out")
     assert sorted(int(each["file"]) for each in found) == list(range(faulty))
-    stands = {(each["folder"], each["umask"], each["term"], each["dumps"]) for each in found}
-    assert stands == {(str(tmp_path), 0o022, "0", "[1]")}
+    keys = ("folder", "umask", "term", "dumps", "locale", "colorsys")
+    assert {tuple(each[key] for key in keys) for each in found} == {
+        (str(tmp_path), 0o022, "0", "[1]", True, False)
+    }

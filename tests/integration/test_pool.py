@@ -12,7 +12,6 @@ import zlib
 import pytest
 
 import oracle
-from docherd import pool as pool_module
 from docherd import testing
 from docherd.exceptions import EnvironmentFault, ProcessorError
 from docherd.model import Grant, Reason, Root, Spooled, Status, Task
@@ -65,7 +64,9 @@ def desk(tmp_path):
     for pool in made.pools:
         pool.close()
     assert oracle.leftovers() == []
-    assert os.listdir(made.pending) == []
+    # Whoever commits what became of them removes the slots of those that died of a task.
+    buried = {slot.name for pool in made.pools for slot in pool.buried}
+    assert set(os.listdir(made.pending)) == buried
 
 
 def turns(pool, until, seconds=20.0):
@@ -234,9 +235,8 @@ def test_waking_ends_a_wait(desk):
 # ── blame ────────────────────────────────────────────────────────────────────────────────────
 
 
-#: what each does to a worker that has 400 MB and a second and a half
+#: what each does to a worker that has 400 MB, and a second where it would never end
 FATAL = {Reason.CRASH, Reason.EXIT, Reason.TIMEOUT, Reason.MEMORY}
-ROOM = {"seconds": 1.5, "memory": 400_000_000}
 
 
 @pytest.mark.parametrize("fault", sorted(testing.FAULTS))
@@ -244,22 +244,27 @@ def test_every_fault_at_every_place_of_a_batch_costs_one_document(desk, fault):
     """First, in the middle, last: the others are done, or come back untouched to be done."""
     kind = testing.FAULTS[fault]
     pool = desk.pool(max_output=64 << 20)
+    room = {"seconds": 1.0 if kind.reason is Reason.TIMEOUT else 60.0, "memory": 400_000_000}
     for place in (0, 2, 4):
         names = [f"{place}{letter}" for letter in "abcd"]
         names.insert(place, f"{fault}-{place}")
-        found = {name_of(each.task): each for each in outcomes(pool, desk.grant(*names, **ROOM))}
+        found = {name_of(each.task): each for each in outcomes(pool, desk.grant(*names, **room))}
         assert set(found) == set(names)
         guilty = [name for name, each in found.items() if each.reason is not None]
         if kind.reason is None:
             assert guilty == []
             continue
+        if not guilty:  # half a message hides who it was: all come back, to travel singly
+            assert fault in ("frame_short", "frame_slow")
+            assert {each.status for each in found.values()} <= {Status.DONE, Status.PENDING}
+            continue
         [blamed] = guilty
         assert found[blamed].reason is kind.reason
         fate = {found[name].status for name in names if name != blamed}
         assert fate <= {Status.DONE, Status.PENDING}
-        if fault.startswith("frame_"):
-            # A lie arrives when another's turn has come: that one is tried again alone, is
-            # done then, and the liar is blamed in its own batch of one.
+        if fault.startswith("frame_") or fault == "close_all":
+            # A lie, or a lost socket, arrives when another's turn has come: that one is tried again
+            # alone, is done then, and the liar is blamed in its own batch of one.
             continue
         assert blamed == f"{fault}-{place}"
         before = names[: names.index(blamed)]
@@ -358,9 +363,8 @@ def test_memory_of_what_a_processor_starts_counts(desk):
     assert outcome.reason is Reason.MEMORY
 
 
-def test_an_engine_that_stood_still_times_nobody_out(desk, monkeypatch):
+def test_an_engine_that_stood_still_times_nobody_out(desk):
     """E08: what a suspended laptop slept through is not charged to the documents in hand."""
-    monkeypatch.setattr(pool_module, "SUSPENDED", 1.0)
     pool = desk.pool()
     give(pool, desk.grant("sleep-1:3", seconds=2.0))
     turns(pool, lambda _: list(pool.in_hand()))

@@ -26,8 +26,8 @@ ANY = {
 }
 
 NOUNS = {"version", "model", "exceptions", "units", "quoting", "config", "host"}
-ENGINE = {"engine", "start", "job", "pace", "once", "dryrun"}
-TOP = {"cli", "commands", "queries", "api", "__main__", ""}
+ENGINE = {"engine", "start", "job", "pace", "once", "dryrun", "repair", "rebuild"}
+TOP = {"cli", "commands", "queries", "upkeep", "api", "__main__", ""}
 #: rooms of the walk, which do not know each other but for these
 WALK = {
     *("source", "ledger", "window", "forecast", "scheduler", "pool", "worker", "segment"),

@@ -2,12 +2,13 @@
 
 import json
 import os
+import socket
 
 import pytest
 
 from docherd import processors, testing
 from docherd.model import Document, Root, Task
-from docherd.testing import FAULTS, by_name
+from docherd.testing import FAULTS, by_name, fault
 from docherd.wire import HEADER, SOCKET
 
 
@@ -51,11 +52,11 @@ def test_the_documented_name_loads():
     assert not loaded.builtin
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_every_fault_says_what_it_does(fault):
+@pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS)
+def test_every_fault_says_what_it_does(row):
     """Each row has a docstring, and a message wherever it fails."""
-    assert fault.do.__doc__
-    assert bool(fault.message) == (fault.reason is not None)
+    assert row.do.__doc__
+    assert bool(row.message) == (row.reason is not None)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,8 @@ def test_every_fault_says_what_it_does(fault):
         "generator_exit": GeneratorExit,
         "base_exception": BaseException,
         "raise": ValueError,
-        "raise_two_args": testing.TwoArguments,
+        "raise_two_args": testing.raises.TwoArguments,
+        "memory_error": MemoryError,
     }.items(),
 )
 def test_the_raising_ones_raise(document, name, kind):
@@ -84,6 +86,68 @@ def test_a_number_in_the_file_is_the_amount(document):
     assert len(by_name(document("huge.txt", "3"))["text"]) == 3 << 20
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("OSError", OSError), ("KeyboardInterrupt\n", KeyboardInterrupt), ("print", ValueError)],
+)
+def test_the_file_may_name_what_is_raised(document, text, kind):
+    """A built-in exception by its name; anything else is a ValueError."""
+    with pytest.raises(kind, match="nothing in it"):
+        by_name(document("raise-1.txt", text))
+
+
+def test_a_code_may_be_given_to_exit_with(document):
+    """ "7" in sysexit-1.txt is sys.exit(7)."""
+    with pytest.raises(SystemExit, match="7"):
+        by_name(document("sysexit-1.txt", "7"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", (4096, 0)),
+        ("100", (100, 0)),
+        ("100 20 3", (100, 20)),
+        (" 1\n2", (1, 2)),
+        ("a1", (4096, 0)),
+    ],
+)
+def test_several_numbers_are_several_amounts(document, text, expected):
+    """As many as there are; the others have their usual values."""
+    assert fault.amounts(document("memory-1.txt", text), 4096, 0) == expected
+
+
+def test_files_leak_as_many_as_were_asked_for(document, monkeypatch):
+    """leak_fd opens, and never closes."""
+    opened = []
+    monkeypatch.setattr(os, "open", lambda *_: opened.append(1))
+    assert by_name(document("leak_fd-1.txt", "3")) == {"pid": os.getpid()}
+    assert len(opened) == 3
+
+
+def test_what_is_not_theirs_is_tried_and_told(document):
+    """open and connect say what came of it, so that a sandbox can be looked at."""
+    assert by_name(document("open-1.txt"))["opened"]
+    refused = by_name(document("open-2.txt", "/nowhere/at/all"))
+    assert refused == {
+        "opened": False,
+        "error": "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/at/all'",
+    }
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert by_name(document("connect-1.txt", f"127.0.0.1:{port}")) == {"connected": True}
+    assert not by_name(document("connect-2.txt", f"127.0.0.1:{port}"))["connected"]
+
+
+def test_a_heartbeat_is_one(document, monkeypatch):
+    """heartbeat beats twenty times a second, for so many seconds."""
+    beats = []
+    monkeypatch.setattr(Document, "heartbeat", lambda self, page: beats.append(page))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert by_name(document("heartbeat-1.txt", "2"))["size"] == 1
+    assert beats == list(range(40))
+
+
 def test_a_flood_with_an_amount_ends(document, monkeypatch):
     """2 MB on both outputs, then a Record."""
     written = {1: 0, 2: 0}
@@ -98,9 +162,10 @@ def test_a_flood_with_an_amount_ends(document, monkeypatch):
     assert written[1] == written[2]
 
 
-@pytest.mark.parametrize(
-    "name", ["frame_huge", "frame_negative", "frame_nan", "frame_garbage", "frame_short"]
-)
+WHOLE = ("frame_negative", "frame_nan", "frame_old", "frame_garbage")
+
+
+@pytest.mark.parametrize("name", [*WHOLE, "frame_huge", "frame_short"])
 def test_the_frames_go_to_the_socket(document, monkeypatch, name):
     """Each writes a header and what it lies about to the worker's own socket, and goes on."""
     sent = []
@@ -110,7 +175,7 @@ def test_the_frames_go_to_the_socket(document, monkeypatch, name):
     assert fd == SOCKET
     index, _ = HEADER.unpack_from(data)
     whole = len(data) == HEADER.size + index
-    assert whole == (name in ("frame_negative", "frame_nan", "frame_garbage"))
+    assert whole == (name in WHOLE)
 
 
 def test_a_forged_reply_differs_from_a_true_one_in_one_value(document, monkeypatch):
