@@ -114,9 +114,7 @@ class Ledger:
         Charges one interruption to each pending Document that was ``in_hand`` when the last
         engine died; one more than ``most`` fails it (0: never).
         """
-        with self._translating():
-            self._db.execute("pragma journal_mode = wal")  # not before: a refusal changes nothing
-        self._begun = True
+        self.write_ahead()  # not before: a refusal changes nothing
         with self._transaction():
             self.epoch += 1
             self._db.execute(
@@ -128,6 +126,12 @@ class Ledger:
                     self._outcomes.interrupt(document, most)
         self._running = True
         return self.epoch
+
+    def write_ahead(self) -> None:
+        """Into WAL mode, in which others can read whatever a kill has left, until `close`."""
+        with self._translating():
+            self._db.execute("pragma journal_mode = wal")
+        self._begun = True
 
     def end(self, state: str, note: Note) -> None:
         """The start is over: "finished" or "interrupted"."""

@@ -121,16 +121,17 @@ def _read(number: int, file: Path) -> Iterator[Kept]:
                 continue
             again.seek(group.offset)
             try:
-                first = [_path(again.readline(), group.document) for _ in range(group.records)]
+                paths = [_path(again.readline(), group.document, n) for n in range(group.records)]
             except (ValueError, LookupError, TypeError):
                 continue
             where = (group.offset, group.length, group.crc, group.records)
-            yield Kept(group.document, number, *where, first[0], mtime)
+            yield Kept(group.document, number, *where, paths[0], mtime)
 
 
-def _path(line: bytes, document: str) -> str:
+def _path(line: bytes, document: str, ordinal: int) -> str:
+    """As in the Record; ValueError where that is not this one of this Document."""
     record = json.loads(line)
-    if record["document"] != document:
+    if (record["document"], record["ordinal"]) != (document, ordinal):
         raise ValueError(document)
     return str(record["path"])
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def mend(folder: Folder, told: Callable[[int, int], None]) -> Mended:
     mended: no run.json, a part of another run, a ledger of a newer version.
     """
     roots = folder.read_about().inputs
+    _undo_half_a_commit(folder)
     damages = _damages(folder, roots, told)
     mended = Mended()
     if any(each.what == "ledger" for each in damages):
@@ -62,6 +63,12 @@ def mend(folder: Folder, told: Callable[[int, int], None]) -> Mended:
         damages = _damages(folder, roots, told)
     _mend_parts(folder, roots, damages, mended)
     return mended
+
+
+def _undo_half_a_commit(folder: Folder) -> None:
+    """What a kill has left of one is undone by whoever may write, and looks like damage before."""
+    with suppress(DamageError):
+        Ledger(folder.ledger, create=False).close()
 
 
 def _damages(
@@ -89,6 +96,7 @@ def _mend_parts(
     if not damaged and not mended.recounted:
         return
     with closing(Ledger(folder.ledger, create=False)) as ledger:
+        ledger.write_ahead()
         segment = Segment(folder.path, ledger)
         for number in damaged:
             again, lost = _salvage(folder.path, roots, segment, number)
