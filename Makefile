@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: demo test lint types suite test-long apt examples bench clean
+.PHONY: demo test lint types suite test-long apt examples bench chaos clean
 
 demo: $(VENV)/.installed
 	$(BIN)/docherd run examples/documents -o demo-out --exit-zero
@@ -39,6 +39,11 @@ examples: $(VENV)/.installed-test
 # Some of it: make bench BENCH="--only noop --rounds 5"
 bench: .venv-bench/.installed
 	.venv-bench/bin/python -m benchmarks $(BENCH)
+
+# Thousands of faults, each followed by the same command again; writes docs/reliability.md (needs
+# strace, and root for power cuts). Some of it: make chaos CHAOS="--only points"
+chaos: $(VENV)/.installed-test
+	$(BIN)/python -m chaos $(CHAOS)
 
 .venv-bench/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-bench

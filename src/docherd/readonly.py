@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from docherd.exceptions import DamageError
+from docherd.exceptions import DamageError, DocherdError, EnvironmentFault
 from docherd.model import text_of
 from docherd.schema import definitions, plain
 
 
 class ReadOnly:
-    """A connection that hands out rows lazily; every trouble is a DamageError."""
+    """A connection that hands out rows lazily.
+
+    Every trouble is a DamageError, but for half a commit that a kill has left: EnvironmentFault.
+    """
 
     def __init__(self, file: Path, tables: tuple[str, ...]) -> None:
         """Open ``file``; raises DamageError where it cannot be read or lacks one of ``tables``."""
@@ -25,11 +28,11 @@ class ReadOnly:
         try:
             self._connection = sqlite3.connect(address, uri=True, isolation_level=None)
         except sqlite3.Error as error:
-            raise self._damage(error) from error
+            raise self._trouble(error) from error
         self._connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
         try:
             self._check(tables)
-        except DamageError:
+        except DocherdError:
             self.close()
             raise
 
@@ -48,7 +51,7 @@ class ReadOnly:
         try:
             yield from self._connection.execute(query, values)
         except sqlite3.Error as error:
-            raise self._damage(error) from error
+            raise self._trouble(error) from error
 
     def freeze(self) -> None:
         """See the file as it is now until it is closed, though others write to it."""
@@ -59,7 +62,16 @@ class ReadOnly:
         """Let go of the file."""
         self._connection.close()
 
-    def _damage(self, error: sqlite3.Error) -> DamageError:
-        return DamageError(
-            f"{text_of(os.fsencode(self._file))}: cannot be read ({error}); nothing was changed"
-        )
+    def _trouble(self, error: sqlite3.Error) -> DocherdError:
+        name = getattr(error, "sqlite_errorname", "") or ""
+        file = text_of(os.fsencode(self._file))
+        if name.startswith(_PASSING):
+            return EnvironmentFault(
+                f"{file}: a kill has left half a commit, which only a start may undo: run the same"
+                f" command again, or docherd repair {text_of(os.fsencode(self._file.parent))}"
+            )
+        return DamageError(f"{file}: cannot be read ({error}); nothing was changed")
+
+
+#: errors of a sound file: a hot journal cannot be rolled back by who only reads
+_PASSING = ("SQLITE_READONLY", "SQLITE_BUSY")

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -338,6 +340,31 @@ def test_a_newer_ledger_is_not_touched(run: Run) -> None:
     assert "newer docherd" in run.docherd("verify", "out", code=4).out
     assert "upgrade" in run.docherd("repair", "out", "-q", code=4).err
     assert run.contents() == before
+
+
+#: dies within a commit, as a run that is killed at its very end, outside of WAL mode
+HALF = """
+import os, sqlite3
+ledger = sqlite3.connect("out/ledger.db", isolation_level=None)
+ledger.execute("pragma cache_size = 1")
+ledger.execute("pragma cache_spill = 1")
+ledger.execute("begin immediate")
+ledger.execute("update outcome set message = zeroblob(200000)")
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_half_a_commit_is_no_damage(run: Run, undisturbed: Run) -> None:
+    """E01, S13: the ledger is sound once it is undone, and knows what was changed in a part."""
+    subprocess.run([sys.executable, "-c", HALF], cwd=run.folder, check=False)
+    assert (run.out / "ledger.db-journal").stat().st_size
+    assert "half a commit" in run.docherd("verify", "out", code=3).err
+    (name,) = flipped_byte(run)
+    run.docherd("repair", "out", "-q", code=0)
+    assert run.begun() == [name]
+    assert not list(run.out.glob("ledger.db.damaged*"))
+    run.docherd("verify", "out", code=0)
+    assert oracle.sorted_lines(run.out) == oracle.sorted_lines(undisturbed.out)
 
 
 def test_wrong_accounting_is_made_anew(run: Run) -> None:
