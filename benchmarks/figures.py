@@ -43,8 +43,9 @@ def megabytes(size: float) -> str:
     return f"{number(size / 1e6)} MB"
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Markdown; all columns but the first are set to the right."""
-    lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool = False) -> list[str]:
+    """Markdown; all columns but the first are set to the right, for figures, or to the ``left``."""
+    other = "---|" if left else "---:|"
+    lines = [f"| {' | '.join(heads)} |", f"|---|{other * (len(heads) - 1)}"]
     lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
     return [*lines, ""]

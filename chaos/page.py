@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.figures import number, table
 
+from chaos import catalogue, promises
 from chaos.results import Measured
 from chaos.sections import SECTIONS, Section
 from chaos.tally import WRONG
@@ -33,6 +34,8 @@ def write(path: Path, measured: dict[str, Measured], scale: float) -> None:
         lines += [f"**A smoke test at {scale:g} of the size.**", ""]
     lines += _about(latest)
     lines += _summary(measured)
+    lines += promises.page()
+    lines += catalogue.page()
     for section in SECTIONS:
         if section.name in measured:
             lines += _section(section, measured[section.name], latest)
