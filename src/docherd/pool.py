@@ -70,7 +70,7 @@ class Pool:
         self._numbers = 0
         self._failed_starts = 0
         self._ended: list[Outcome] = []
-        self._looked, self._stood_still = time.monotonic(), False
+        self._looked = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._bell = Bell()
         self._selector.register(self._bell.fd, selectors.EVENT_READ, None)
@@ -323,12 +323,12 @@ class Pool:
         gap = now - self._looked
         if gap < LOOK_EVERY and not any(child.leaving for child in self._children.values()):
             return
-        # Not twice in a row: one that is always slow must still see a hang.
-        self._looked, self._stood_still = now, gap > SUSPENDED and not self._stood_still
+        self._looked = now
         for child in list(self._children.values()):
-            if self._stood_still:  # a suspended laptop, a stopped engine: nobody's time has run out
-                child.pause += gap
-                child.born += gap
+            if gap > SUSPENDED:  # a suspended laptop, a stopped engine: nobody's time has run out
+                # But for a moment: an engine that is always slow must still see a hang.
+                child.pause += gap - LOOK_MIN
+                child.born += gap - LOOK_MIN
             if child.leaving or child.reap():  # it may die while a grandchild keeps its socket open
                 self._bury_if_ended(child, now)
             elif child.grant is not None:

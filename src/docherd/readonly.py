@@ -44,7 +44,8 @@ class ReadOnly:
         found = {name: (kind, plain(sql)) for name, kind, sql in rows}
         for table in tables:  # a view of that name could do anything
             if found.get(table) != ours[table]:
-                raise DamageError(f"{text_of(os.fsencode(self._file))}: {table} is not ours")
+                file = text_of(os.fsencode(self._file))
+                raise DamageError(f"{file}: {table} is not ours; nothing was changed")
 
     def rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, as they are asked for."""
@@ -74,4 +75,4 @@ class ReadOnly:
 
 
 #: errors of a sound file: a hot journal cannot be rolled back by who only reads
-_PASSING = ("SQLITE_READONLY", "SQLITE_BUSY")
+_PASSING = ("SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY", "SQLITE_BUSY")
