@@ -24,6 +24,7 @@ from benchmarks.machine import machine
 from chaos import broken, page, results
 from chaos.command import ROOT, versions
 from chaos.results import Measured
+from chaos.scenario import SCENARIOS
 from chaos.sections import SECTIONS, Section
 from chaos.session import Session
 
@@ -36,6 +37,8 @@ class Asked:
     """The command line."""
 
     only: list[str]
+    #: of the section `points`; all where empty
+    scenario: list[str]
     scale: float
     seed: int
     work: Path
@@ -63,7 +66,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="run-", dir=asked.work.resolve()) as work:
             # A copy: sources that are edited while this runs would be faults of their own.
             product = broken.copy(None, Path(work) / "product")
-            _measure(asked, Session(Path(work), asked.scale, asked.soak, asked.seed, product))
+            scenarios = tuple(asked.scenario)
+            session = Session(Path(work), asked.scale, asked.soak, asked.seed, product, scenarios)
+            _measure(asked, session)
     sys.exit(1 if _write_page(asked) else 0)
 
 
@@ -71,6 +76,10 @@ def _asked(words: Sequence[str]) -> Asked:
     names = [section.name for section in SECTIONS]
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__.split(".")[0])
     parser.add_argument("--only", action="append", choices=names, default=[], metavar="NAME")
+    scenarios = [scenario.name for scenario in SCENARIOS]
+    parser.add_argument(
+        "--scenario", action="append", choices=scenarios, default=[], help="of points"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="of all counts, for smoke tests")
     parser.add_argument("--seed", type=int, default=1, help="of what is left to chance")
     parser.add_argument("--work", type=Path, default=WORK, help="for temporary files")

@@ -28,6 +28,8 @@ class Session:
     seed: int = 1
     #: the docherd that is put to the test; a broken copy, at times
     product: Product = field(default_factory=Product)
+    #: which of the section `points` are run; all where empty
+    scenarios: tuple[str, ...] = ()
 
     def count(self, full: int, least: int = 1) -> int:
         """A number at this scale; SOAK=1 makes it larger."""

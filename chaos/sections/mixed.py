@@ -72,7 +72,7 @@ def drive(session: Session, load: Load) -> dict[str, Any]:
     return {
         "tally": tally.as_json(),
         "documents": load.documents,
-        "faulty": Counter(tree.failed.values()),
+        "faulty": dict(Counter(tree.failed.values())),
         "engine_kills": disturbed.engine_kills,
         "worker_kills": disturbed.worker_kills,
         "hits": disturbed.hits,

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.figures import table
 
-from chaos import calls, oracle
+from chaos import calls, oracle, results
 from chaos.calls import Point
 from chaos.command import HUNG, Ended, unique
 from chaos.scenario import CONSTANTS, DOCUMENTS, PEACE, SCENARIOS, Prepared, Scenario, prepare
@@ -53,22 +53,29 @@ class Swept:
             "met": dict(self.met),
             "ends": dict(self.ends),
             "missed": self.missed,
-            "injected": self.tally.injected,
-            "bad": self.tally.bad,
-            "acknowledged": self.tally.acknowledged,
+            "tally": self.tally.as_json(),
         }
 
 
 def measure(session: Session) -> dict[str, Any]:
-    """All scenarios, one after the other."""
+    """All scenarios, or those that were asked for beside what is known of the others."""
     if why := calls.missing():
         return {"missing": why}
-    total, swept = Tally(), []
+    swept = {each["scenario"]: each for each in _known(session)}
     for scenario in SCENARIOS:
-        found = sweep(session, ready(session, scenario), every=session.every)
-        total.add(found.tally)
-        swept.append(found.as_json())
-    return {"tally": total.as_json(), "documents": DOCUMENTS, "swept": swept}
+        if scenario.name in session.scenarios or not session.scenarios:
+            found = sweep(session, ready(session, scenario), every=session.every)
+            swept[scenario.name] = found.as_json()
+    total = Tally()
+    for each in swept.values():
+        total.add(Tally.from_json(each["tally"]))
+    return {"tally": total.as_json(), "documents": DOCUMENTS, "swept": list(swept.values())}
+
+
+def _known(session: Session) -> list[dict[str, Any]]:
+    """What was found before, where only some scenarios are asked for."""
+    before = results.read("points", session.scale) if session.scenarios else None
+    return before.data["swept"] if before else []
 
 
 def ready(session: Session, scenario: Scenario) -> Prepared:
@@ -205,8 +212,8 @@ def page(data: dict[str, Any]) -> list[str]:
         [
             each["title"],
             *(f"{_sum(each['met'], fault + ' '):,}" for fault in FAULTS),
-            f"{each['acknowledged']:,}",
-            f"{each['bad']:,}",
+            f"{each['tally']['acknowledged']:,}",
+            f"{Tally.from_json(each['tally']).bad:,}",
         ]
         for each in data["swept"]
     ]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from docherd.config import Flag, flags
-from docherd.exceptions import INTERNAL, DocherdError, UsageError
+from docherd.exceptions import INTERNAL, DocherdError, EnvironmentFault, UsageError
 from docherd.model import Reason, printable
 from docherd.version import __version__
 
@@ -58,6 +58,10 @@ def execute(arguments: Sequence[str]) -> int:
         from docherd.stop import die_of
 
         die_of(signal.SIGINT)
+    except OSError as error:  # a disk, or a terminal that went away
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"docherd: {_lines(f'{where}{error.strerror or error}')}", file=sys.stderr)
+        return EnvironmentFault.exit_code
     except Exception as error:
         return _bug(error)
 

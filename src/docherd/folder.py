@@ -13,6 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,7 +180,8 @@ class Folder:
             return  # another has it: what lies here is theirs
         if self._made and not self.exists:
             shutil.rmtree(self.path, ignore_errors=True)
-        os.ftruncate(self._lock, 0)
+        with suppress(OSError):  # who held it is only said for people
+            os.ftruncate(self._lock, 0)
         os.close(self._lock)
         self._lock = -1
 

@@ -156,8 +156,9 @@ class Ledger:
 
     def learned(self) -> dict[str, str]:
         """What the forecast wrote, by stratum."""
-        rows = self._db.execute("select name, learned from stratum where learned is not null")
-        return dict(rows)
+        with self._translating():
+            rows = self._db.execute("select name, learned from stratum where learned is not null")
+            return dict(rows.fetchall())
 
     # ── Documents and outcomes ───────────────────────────────────────────────────────────────
 
@@ -227,9 +228,10 @@ class Ledger:
 
     def parts(self) -> list[Part]:
         """Every part, by number."""
-        rows = self._db.execute(
-            "select number, generation, sealed, size, crc, holes from part order by number"
-        )
+        with self._translating():
+            rows = self._db.execute(
+                "select number, generation, sealed, size, crc, holes from part order by number"
+            ).fetchall()
         return [
             Part(n, g, bool(s), size, crc, tuple((o, w) for o, w in json.loads(holes)))
             for n, g, s, size, crc, holes in rows
@@ -238,7 +240,9 @@ class Ledger:
     def stale(self) -> dict[int, list[tuple[int, int]]]:
         """Part → ranges (in its first generation) of Records that a later outcome replaced."""
         found: dict[int, list[tuple[int, int]]] = {}
-        for part, offset, length in self._db.execute("select part, offset, length from stale"):
+        with self._translating():
+            rows = self._db.execute("select part, offset, length from stale").fetchall()
+        for part, offset, length in rows:
             found.setdefault(part, []).append((offset, length))
         return found
 

@@ -71,8 +71,14 @@ class ReadOnly:
                 f"{file}: a kill has left half a commit, which only a start may undo: run the same"
                 f" command again, or docherd repair {text_of(os.fsencode(self._file.parent))}"
             )
+        if name.startswith(_DISK):
+            return EnvironmentFault(
+                f"{file}: {error}; the run is safe, try again when it is mended"
+            )
         return DamageError(f"{file}: cannot be read ({error}); nothing was changed")
 
 
+#: what is the disk's, and not the file's
+_DISK = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN")
 #: errors of a sound file: a hot journal cannot be rolled back by who only reads
 _PASSING = ("SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY", "SQLITE_BUSY")
