@@ -61,6 +61,9 @@ def execute(arguments: Sequence[str]) -> int:
     except OSError as error:  # a disk, or a terminal that went away
         where = f"{error.filename}: " if error.filename else ""
         print(f"docherd: {_lines(f'{where}{error.strerror or error}')}", file=sys.stderr)
+        from docherd.stop import silence
+
+        silence()  # what is still to be written there cannot be
         return EnvironmentFault.exit_code
     except Exception as error:
         return _bug(error)

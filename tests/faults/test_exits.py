@@ -213,3 +213,14 @@ def test_pipes_that_nobody_reads_change_no_exit_code(tmp_path):
     assert process.stderr is not None
     process.stderr.close()
     oracle.check(tmp_path / "out", failed={"in/bad.txt": "error"}, total=201)
+
+
+def test_words_that_cannot_be_written_are_the_disks_fault(tmp_path):
+    """S01: `docherd status OUT > file` on a full disk: 3, and one line that says so."""
+    plant(tmp_path, "a.txt")
+    assert oracle.docherd(*command(), cwd=tmp_path).code == 0
+    for word in ("status", "cat"):
+        with open("/dev/full", "w") as full:
+            process = oracle.start(word, "out", cwd=tmp_path, stdout=full)
+            _, err = process.communicate(timeout=20)
+        assert (process.returncode, err) == (3, "docherd: No space left on device\n")
