@@ -19,6 +19,7 @@ from typing import cast
 from docherd import host, spawn
 from docherd.exceptions import EnvironmentFault
 from docherd.model import Busy, Grant, Outcome, Reason, Spool, Spooled, Status, Task
+from docherd.sinks.jsonl import write_all
 from docherd.slots import new_file, slot_name
 from docherd.wire import BODY_LIMIT, HEADER, INDEX_LIMIT, SLOT, SOCKET, SPOOL, Slot, clean
 
@@ -100,7 +101,7 @@ class Child:
             theirs.callback(os.close, slot)
             # Written, not truncated to size: on a full disk that is an error here, and not a
             # SIGBUS at the first touch of the mapping.
-            os.write(slot, bytes(Slot.SIZE))
+            write_all(slot, bytes(Slot.SIZE), 0)
             self.slot = Slot(slot)
             ours.callback(self.slot.close)
             self.slot.idle()

@@ -79,6 +79,6 @@ class ReadOnly:
 
 
 #: what is the disk's, and not the file's
-_DISK = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN")
+_DISK = ("SQLITE_IOERR", "SQLITE_FULL")
 #: errors of a sound file: a hot journal cannot be rolled back by who only reads
 _PASSING = ("SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY", "SQLITE_BUSY")
