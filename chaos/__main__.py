@@ -53,6 +53,8 @@ class Asked:
     def words(self, section: Section) -> str:
         """The command that runs a section so again."""
         words = ["SOAK=1"] * self.soak + ["python -m chaos", f"--only {section.name}"]
+        if section.name == "points":
+            words += [f"--scenario {name}" for name in self.scenario]
         words += [f"--scale {self.scale:g}"] * (self.scale != 1)
         return " ".join(words + [f"--seed {self.seed}"] * (self.seed != 1))
 
