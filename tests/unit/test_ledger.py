@@ -141,6 +141,8 @@ class Life:
     def finish_walk(self):
         prune = self.rng.random() < 0.5
         self.meet_all(ALL)
+        # An input that is suddenly empty is not pruned.
+        prune = prune and any(known.seen for known in self.known.values())
         unseen = [name for name, known in self.known.items() if not known.seen]
         new = [name for name in unseen if self.known[name].status is not GONE]
         assert self.ledger.vanished(prune) == len(new)

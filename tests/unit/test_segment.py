@@ -132,6 +132,7 @@ class Life:
             Found(0, b"%d" % n, 1, v, 1) for n, v in sorted(self.disk.items()) if v is not None
         ]
         self.ready = self.ledger.discover(batch).ready
+        prune = prune and bool(batch)  # an input that is suddenly empty is not pruned
         self.ledger.vanished(prune)
         if prune:
             for n, version in self.disk.items():
