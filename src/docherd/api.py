@@ -127,6 +127,7 @@ def process(
         chosen.passwords,
         chosen.nice,
         bare=True,
+        memory=rules.memory,
     )
     return Stream(paths, setup, rules, ordered=ordered, bar=_bar(paths) if progress else None)
 

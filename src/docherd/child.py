@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from docherd import host, spawn
+from docherd.admission import Claim
 from docherd.exceptions import EnvironmentFault
 from docherd.model import Busy, Grant, Outcome, Reason, Spool, Spooled, Status, Task
 from docherd.sinks.jsonl import write_all
@@ -27,8 +28,6 @@ from docherd.wire import BODY_LIMIT, HEADER, INDEX_LIMIT, SLOT, SOCKET, SPOOL, S
 RING, TAIL = 64 << 10, 8 << 10
 #: bytes read from a socket at once, and how often in a turn, so that a flood delays only itself
 READ, READS = 256 << 10, 8
-#: a look at memory comes after headroom / this many bytes a second, within these seconds
-GROWTH, LOOK_MIN, LOOK_MAX = 1_000_000_000, 0.05, 0.5
 #: seconds a grant may take to reach its worker, and one whose socket has closed may take to end
 DELIVERY, FAREWELL = 0.5, 1.0
 
@@ -49,8 +48,7 @@ class Child:
         self.answered = 0
         #: seconds that the engine itself stood still since
         self.pause = 0.0
-        #: when to look at its memory next; what was seen last, and most for this grant
-        self.look = 0.0
+        #: bytes held by it and its children, as seen last, and most for this grant
         self.memory = 0
         self.peak = 0
         #: bytes held after its first grant, tasks answered, bytes of spool used in its life
@@ -64,6 +62,8 @@ class Child:
         self.tired = False
         #: why it was killed; its exit code once it has ended
         self.verdict: tuple[Reason, str] | None = None
+        #: True where the verdict is nobody's fault, but more was in hand than fits
+        self.crowded = False
         self.ended: int | None = None
         self._slot_file: Path | None = folder / slot_name(epoch, number)
         self._incoming = bytearray()
@@ -201,7 +201,7 @@ class Child:
         self.slot.hold(epoch, [task.document for task in grant.tasks])
         now = time.monotonic()
         self.grant, self.given, self.answered = grant, now, 0
-        self.pause, self.peak, self.look = 0.0, 0, now + LOOK_MIN
+        self.pause, self.peak = 0.0, 0
         self.forget_output()
 
     def busy(self, now: float) -> Busy | None:
@@ -210,10 +210,15 @@ class Child:
         if self.grant is None or not 0 <= index < len(self.grant.tasks):
             return None
         seconds = now - max(self.given, min(since, now))
-        path = self.grant.tasks[index].path
-        return Busy(path, seconds, self.memory, page if page >= 0 else None)
+        task = self.grant.tasks[index]
+        return Busy(task.path, seconds, self.memory, page if page >= 0 else None, task.stratum)
 
     # ── watch ────────────────────────────────────────────────────────────────────────────────
+
+    def excuse(self, seconds: float) -> None:
+        """So long the engine itself stood still."""
+        self.pause += seconds
+        self.born += seconds
 
     def cut_if_overdue(self, patience: float, now: float) -> bool:
         """Kill it where its time is up; ``patience``: seconds until it must have begun."""
@@ -237,15 +242,20 @@ class Child:
             return Reason.CRASH, "broke the protocol: took no task"
         return None
 
-    def look_at_memory(self, limit: int, now: float) -> None:
-        """Kill it where its tree holds more than ``limit`` bytes, and say when to look again."""
+    def look_at_memory(self) -> None:
+        """See how many bytes its process tree holds."""
         self.memory = host.tree_memory(self.pid)
         self.peak = max(self.peak, self.memory)
-        headroom = limit - self.memory
-        if headroom < 0:
-            used = f"{self.memory / 1e6:,.0f} MB used, limit {limit / 1e6:,.0f} MB"
-            self.kill((Reason.MEMORY, used))
-        self.look = now + min(LOOK_MAX, max(LOOK_MIN, headroom / GROWTH))
+
+    @property
+    def claim(self) -> Claim:
+        """What it holds, and what was reserved for it."""
+        return Claim(self.number, self.grant.memory if self.grant else 0, self.memory)
+
+    def crowd_out(self, verdict: tuple[Reason, str]) -> None:
+        """Kill it since others need the memory: what it had in hand is tried again."""
+        self.kill(verdict)
+        self.crowded = True
 
     # ── end ──────────────────────────────────────────────────────────────────────────────────
 
@@ -315,7 +325,7 @@ class Child:
         since = max(self.given, self.slot.hand()[1])
         return Outcome(
             task,
-            Status.FAILED,
+            Status.PENDING if self.crowded else Status.FAILED,
             reason,
             seconds=max(0.0, time.monotonic() - since),
             peak=max(self.peak, self.memory),

@@ -246,6 +246,7 @@ def try_(given: Namespace) -> int:
         options.max_input,
         options.passwords,
         options.nice,
+        memory=rules.memory,
         spares=0,
     )
     file = Path(given.file)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from docherd.exceptions import DocherdError, EnvironmentFault
 from docherd.ledger import Ledger
@@ -34,6 +35,11 @@ class _Discover:
 
 
 @dataclass(frozen=True, slots=True)
+class _Refine:
+    refined: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Seal:
     pass
 
@@ -41,6 +47,9 @@ class _Seal:
 @dataclass(frozen=True, slots=True)
 class _Vanished:
     prune: bool
+
+
+_Job: TypeAlias = _Commit | _Discover | _Refine | _Seal | _Vanished
 
 
 class Committer:
@@ -51,8 +60,7 @@ class Committer:
         self._segment = segment
         self._ledger = ledger
         self._wake = wake
-        self._jobs: queue.SimpleQueue[_Commit | _Discover | _Seal | _Vanished | None]
-        self._jobs = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._discovered: queue.SimpleQueue[Discovered] = queue.SimpleQueue()
         self._committed: queue.SimpleQueue[Sequence[Outcome]] = queue.SimpleQueue()
         self._failure: BaseException | None = None
@@ -73,6 +81,10 @@ class Committer:
 
     def discover(self, batch: Sequence[Found]) -> None:
         self._put(_Discover(batch))
+
+    def refine(self, refined: Mapping[int, str]) -> None:
+        """Strata of Documents that were probed; `discovered` gives them back."""
+        self._put(_Refine(refined))
 
     def vanished(self, prune: bool) -> None:
         """The walk took everything: what it did not meet is gone."""
@@ -110,7 +122,7 @@ class Committer:
         self._thread.join()
         self._raise()
 
-    def _put(self, job: _Commit | _Discover | _Seal | _Vanished) -> None:
+    def _put(self, job: _Job) -> None:
         self._raise()
         with self._lock:
             self._waiting += 1
@@ -140,7 +152,7 @@ class Committer:
                 self._waiting -= 1
             self._wake()
 
-    def _do(self, job: _Commit | _Discover | _Seal | _Vanished) -> None:
+    def _do(self, job: _Job) -> None:
         match job:
             case _Commit(outcomes, note, size, slots):
                 self._segment.commit(outcomes, note)
@@ -153,6 +165,8 @@ class Committer:
                     self._segment.seal()
             case _Discover(batch):
                 self._discovered.put(self._ledger.discover(batch))
+            case _Refine(refined):
+                self._discovered.put(self._ledger.refine(refined))
             case _Vanished(prune):
                 self._ledger.vanished(prune)
             case _Seal():

@@ -39,9 +39,8 @@ class Discovery:
         self._documents = self._earlier = len(outcomes.status) - 1
         #: the row that the walk met last, of those of earlier starts
         self._cursor = 0
-        self._strata: dict[str, int] = {
-            name: number for number, name in db.execute("select id, name from stratum")
-        }
+        self._names: dict[int, str] = dict(db.execute("select id, name from stratum").fetchall())
+        self._strata = {name: number for number, name in self._names.items()}
         #: the same by extension and size class, as they were met
         self._stratum_of: dict[tuple[bytes, int], tuple[int, str]] = {}
         #: a byte a Document: met by this start's walk
@@ -190,7 +189,9 @@ class Discovery:
             if not same:
                 outcomes.append(OutcomeRow(document, Status.PENDING))
             result.ready.append(document)
-            result.strata.append(self._stratum(found.path, found.size)[1])
+            # As it is known: a probe may have refined it.
+            now = self._stratum(found.path, found.size)[1]
+            result.strata.append(self._names[known.stratum] if same else now)
             result.found.append(found)
             if document in outcomes.carried:
                 result.carried[document] = outcomes.carried[document]
@@ -209,21 +210,31 @@ class Discovery:
         status = Status.SKIPPED if found.reason.skips else Status.FAILED
         self._outcomes.append(OutcomeRow(document, status, found.reason, message=found.message))
 
+    def refine(self, refined: Mapping[int, str]) -> Discovered:
+        """These Documents have been found to be of other strata, by row; they may be processed."""
+        rows = [(self._number(name), document) for document, name in refined.items()]
+        self._db.executemany("update document set stratum = ? where id = ?", rows)
+        before = [name.rpartition("/")[0] for name in refined.values()]
+        return Discovered([*refined], {}, [*refined.values()], [], before)
+
     def _stratum(self, path: bytes, size: int) -> tuple[int, str]:
         """Number and name of a Document's stratum."""
         key = _extension(path), size.bit_length()
         if (known := self._stratum_of.get(key)) is None:
             name = stratum_of(path, size)
-            if name not in self._strata:
-                self._strata[name] = len(self._strata) + 1
-                self._db.execute(
-                    "insert into stratum values (?, ?, null)", (self._strata[name], name)
-                )
-            known = self._stratum_of[key] = self._strata[name], name
+            known = self._stratum_of[key] = self._number(name), name
         return known
 
+    def _number(self, name: str) -> int:
+        """Of a stratum, which is written down where it is new."""
+        if name not in self._strata:
+            number = self._strata[name] = len(self._strata) + 1
+            self._names[number] = name
+            self._db.execute("insert into stratum values (?, ?, null)", (number, name))
+        return self._strata[name]
 
-_COLUMNS = "root, path, id, size, mtime_ns, inode, digest"
+
+_COLUMNS = "root, path, id, size, mtime_ns, inode, digest, stratum"
 
 
 def _unknown(batch: Sequence[Found], known: Mapping[tuple[int, bytes], Known]) -> Collection[Found]:

@@ -25,9 +25,8 @@ from docherd.exceptions import (
     PolicyStop,
 )
 from docherd.folder import write_atomically
-from docherd.forecast import again_seconds, later
 from docherd.job import Job, Summary, limits, within_files
-from docherd.model import Counts, Eta, Outcome, Reason, Snapshot, Status, text_of
+from docherd.model import Counts, Outcome, Reason, Snapshot, Status, text_of
 from docherd.pace import Pace
 from docherd.pool import Pool
 from docherd.rows import Note
@@ -101,11 +100,7 @@ class Engine:
         #: settled and not yet handed to the committer, and the bytes of their lines
         self._outcomes: list[Outcome] = []
         self._bytes = 0
-        #: Documents still to do, by stratum
-        self._pending: Counter[str] = Counter()
-        #: seconds that each Document deferred to the end will still cost
-        self._deferred: dict[int, float] = {}
-        self._pace = Pace()
+        self._pace = Pace(rules.workers)
         #: why the run ends early, where neither a signal nor an error says so
         self._policy: PolicyStop | EnvironmentFault | None = None
         #: batches handed to the committer and not yet committed
@@ -145,9 +140,13 @@ class Engine:
             self._rooms.committer.discover(batch)
             self._to_discover += 1
         for found in self._rooms.committer.discovered():
-            self._to_discover -= 1
+            if found.refined:
+                self._rooms.supply.added(found.ready)
+                self._pace.pending.subtract(found.refined)
+            else:
+                self._to_discover -= 1
             self._rooms.window.add(found)
-            self._pending.update(found.strata)
+            self._pace.pending.update(found.strata)
         over = self._walked and walk.complete and not self._vanished and not self._ending
         if over and not self._input_lost():
             self._vanished = True
@@ -182,43 +181,40 @@ class Engine:
         """window ─► scheduler ─► pool, as long as there are idle workers and the disk keeps up."""
         if self._ending:
             return
-        if self._rooms.scheduler.waiting < READY:
-            self._rooms.scheduler.offer(self._rooms.window.take(READY))
-        over = self._walked and not self._rooms.window.waiting
-        waiting = self._rooms.scheduler.waiting + (self._rooms.scheduler.deferred if over else 0)
-        pool.grow(waiting)
+        supply, scheduler = self._rooms.supply, self._rooms.scheduler
+        supply.refill(self._in_hand)
+        over = self._walked and not supply.waiting
+        pool.grow(scheduler.waiting + (scheduler.deferred if over else 0))
         while pool.has_room() and self._rooms.committer.backlog + self._bytes < BACKLOG:
-            grant = self._rooms.scheduler.next(pool.busy, over)
+            grant = scheduler.next(pool.busy, over, pool.room)
             if grant is None:
                 return
             if not pool.give(grant):
-                self._rooms.scheduler.take_back(grant)
+                scheduler.take_back(grant)
                 return
+
+    def _in_hand(self) -> Counter[str]:
+        return Counter(busy.stratum for busy in self._rooms.pool.in_hand())
 
     def _settle(self, outcome: Outcome) -> None:
         """An ended attempt: into the next commit, and into what is learned."""
+        if outcome.task.probe:
+            self._rooms.supply.probed(outcome)
+            return
         if _blames_the_disk(outcome) and self._input_lost():
             outcome = outcome._replace(status=Status.PENDING, reason=None)
+        self._rooms.forecast.learn(outcome)
         verdict = self._rooms.scheduler.settle(outcome)
         if verdict is Verdict.BACK:
             return
-        self._pace.worked += outcome.seconds
-        if outcome.status is Status.DONE:
-            self._rooms.forecast.learn(outcome)
         if verdict is Verdict.AGAIN:
             self._outcomes.append(outcome._replace(status=Status.PENDING))
-            self._deferred[outcome.task.document] = again_seconds(
-                outcome, self._rules.workers, self._rooms.pool.start_seconds
-            )
+            self._pace.defer(outcome, self._rooms.pool.start_seconds)
             self._rooms.log.outcome(outcome, "will be tried again")
         else:
             self._outcomes.append(outcome)
             self._bytes += outcome.length
-            self._pending[outcome.task.stratum] -= 1
-            if self._deferred:
-                self._deferred.pop(outcome.task.document, None)
-            self._pace.finished += 1
-            self._pace.written += outcome.length
+            self._pace.end(outcome)
             if outcome.status is Status.FAILED:
                 self._rooms.log.outcome(outcome)
         self._mind_the_rules(outcome, final=verdict is Verdict.FINAL)
@@ -238,6 +234,8 @@ class Engine:
                 self._display.document(outcome)
 
     def _commit_if_due(self) -> None:
+        if refined := self._rooms.supply.refined():
+            self._rooms.committer.refine(refined)
         now = time.monotonic()
         age = now - self._committed
         if self._rooms.committer.waiting > 2:
@@ -264,7 +262,7 @@ class Engine:
             self._pace.finished,
             self._pace.written,
             self._rooms.pool.memory,
-            self._rooms.pool.peak,
+            self._rooms.pool.budget.peak,
             sample,
             self._rooms.forecast.dump(),
         )
@@ -290,8 +288,8 @@ class Engine:
             return False
         if self._ending:
             return True
-        scheduler, window = self._rooms.scheduler, self._rooms.window
-        nothing_left = not (scheduler.waiting or scheduler.deferred or window.waiting)
+        scheduler, supply = self._rooms.scheduler, self._rooms.supply
+        nothing_left = not (scheduler.waiting or scheduler.deferred or supply.waiting)
         return self._walked and nothing_left
 
     # ── showing ──────────────────────────────────────────────────────────────────────────────
@@ -314,7 +312,8 @@ class Engine:
 
     def _snapshot(self, state: str) -> Snapshot:
         seconds = time.monotonic() - self._start
-        pace = self._pace
+        pace, busy = self._pace, tuple(self._rooms.pool.in_hand())
+        going = pace.finished and state == "running"
         return Snapshot(
             run=self._rooms.about.run,
             state=state,
@@ -323,22 +322,16 @@ class Engine:
             seconds=seconds,
             finished=pace.finished,
             rate=pace.rate(seconds),
-            eta=self._eta(seconds) if pace.finished and state == "running" else None,
+            eta=pace.eta(self._rooms.forecast, busy, seconds) if going else None,
             walking=not self._walked,
             workers=self._rules.workers,
-            busy=tuple(self._rooms.pool.in_hand()),
+            busy=busy,
             memory=self._rooms.pool.memory,
-            memory_peak=self._rooms.pool.peak,
+            memory_peak=self._rooms.pool.budget.peak,
             memory_budget=self._rules.memory,
             written=pace.written,
             notice=self._notice(),
         )
-
-    def _eta(self, seconds: float) -> Eta | None:
-        """What is left at the pace of the ``seconds`` so far, and then what was deferred."""
-        parallel = self._pace.worked / max(seconds, 0.001)
-        eta = self._rooms.forecast.remaining(+self._pending, parallel)
-        return later(eta, sum(self._deferred.values()))
 
     def _notice(self) -> str:
         if self._stop.level is Level.DRAIN:

@@ -1,56 +1,103 @@
-"""What a Document will cost, learned from what others cost, and when the run will end.
+"""What a Document will cost, learned from what others cost.
 
-Pure: measurements in, estimates out. The unit is the stratum ("pdf/17": one extension, one
-power-of-two size class). This first form keeps a running mean and variance (Welford 1962) of the
-seconds, and the highest memory seen; a stratum nobody has measured borrows from its nearest
-neighbours in size, then from everybody.
+Pure: measurements in, estimates out. The unit is the stratum: ``pdf/17`` is one extension and one
+power-of-two size class, ``pdf/22/9`` those of them that a probe found to have 256 to 511 pages.
+
+Of each stratum the logs are kept, since costs differ by factors: a mean and a spread of log
+seconds and of log bytes of memory. Strata of one family (the same extension) share a trend over
+size and pages, towards which one that was hardly measured is drawn. Means of seconds are
+winsorised (Tukey 1962): what one Document took beyond three deviations is charged to its whole
+family, where the next such Document may come from any stratum.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from docherd.model import Eta, Outcome, Reason
+from docherd.model import Outcome, Reason, Status
+from docherd.trend import REMEMBERED, WIDEST, Logs, Place, Trend, Usual, drawn, fit
 
-#: measurements of its own below which a stratum also listens to others
+#: measurements of its own below which what a stratum took lately says nothing
 TRUSTED = 5
-#: normal deviates on either side of the mean: about nine times in ten
-BAND = 1.645
 #: measurements after which what was seen earlier no longer counts for what is coming at once
 RECENT = 100
+#: measurements after which one of eight is enough of brief Documents that took what others did
+PLENTY, ONE_OF, BRIEF, ODD = 500, 8, 0.001, 10
+#: normal deviates below which 95 of 100 lie, and beyond which a Document is a surprise
+UPPER, SURPRISE = 1.645, 3.0
+#: Documents among which one surprise is expected before any was seen
+UNSEEN = 200
+#: attempts with these ends took as long as they did because they were stopped
+CUT_SHORT = frozenset({Reason.MEMORY, Reason.CRASH, Reason.EXIT})
+_LEAST_SECONDS, _LEAST_BYTES = 1e-6, 1 << 20
+#: a new estimate is made when so many times as much was measured
+STEP = 1.02
+#: behind the name of a family whose pages are known
+PAGED = "+"
+
+_DOUBLED = math.log(2)
+#: seconds where pages are not known and where they are, and bytes of memory
+_SECONDS = Usual((0.6 * _DOUBLED, 0.0), 1.0, 0.5)
+_SECONDS_PAGED = Usual((0.2 * _DOUBLED, 0.9 * _DOUBLED), 1.0, 0.5)
+_MEMORY = Usual((0.15 * _DOUBLED, 0.1 * _DOUBLED), 0.15, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds and bytes one Document is expected to take."""
+    """Seconds, memory and Records one Document of a stratum is expected to take."""
 
+    #: mean, and above which 5 of 100 lie
     seconds: float
-    #: standard deviation of the seconds
+    upper: float
+    #: standard deviation of one Document's seconds, and of the mean itself: how well it is known
     deviation: float
-    #: bytes, the highest seen
+    doubt: float
+    #: bytes: the middle, and what 95 of 100 stay below
     memory: int
+    memory_upper: int
+    #: bytes of Records
+    output: float
 
 
-@dataclass(slots=True)
 class _Learned:
     """Measurements of one stratum."""
 
-    count: int = 0
-    mean: float = 0.0
-    #: sum of squared distances from the mean
-    square: float = 0.0
-    peak: int = 0
+    __slots__ = (
+        *("excess", "family", "output", "passed", "peak", "recent", "seconds", "square", "took"),
+        "where",
+    )
 
-    def add(self, seconds: float, peak: int) -> None:
-        self.count += 1
-        distance = seconds - self.mean
-        self.mean += distance / self.count
-        self.square += distance * (seconds - self.mean)
-        self.peak = max(self.peak, peak)
+    def __init__(self, family: _Family, where: Place) -> None:
+        self.family, self.where = family, where
+        self.took, self.peak, self.recent = Logs(), Logs(), _Recent()
+        #: winsorised mean of seconds, mean bytes of Records
+        self.seconds = self.output = 0.0
+        #: seconds beyond what could be expected, and their squares: sums
+        self.excess = self.square = 0.0
+        #: brief Documents passed over since the last one that was taken in
+        self.passed = 0
+
+    def dump(self) -> str:
+        """As JSON: count, mean and spread of both logs, seconds, output, excess and square."""
+        took, peak = self.took, self.peak
+        values = (took.count, took.mean, took.spread, peak.count, peak.mean, peak.spread)
+        return json.dumps([*values, self.seconds, self.output, self.excess, self.square])
+
+    def load(self, values: list[float]) -> None:
+        """What `dump` wrote; of an older docherd: count, mean, sum of squares, highest peak."""
+        if len(values) == 10:
+            self.took, self.peak = Logs(*values[:3]), Logs(*values[3:6])
+            self.seconds, self.output, self.excess, self.square = values[6:]
+            self.family.remember(self.took.count, self.excess, self.square)
+        else:
+            count, mean, square, peak = values
+            self.seconds = mean = max(mean, _LEAST_SECONDS)
+            spread = math.log1p(square / max(count, 1) / mean**2)
+            self.took = Logs(count, math.log(mean) - spread / 2, spread)
+            self.peak = Logs(min(count, 1), math.log(max(peak, _LEAST_BYTES)), 0.0)
 
 
 class _Recent:
@@ -61,139 +108,203 @@ class _Recent:
     dominate an ordinary variance for ever.
     """
 
-    __slots__ = ("count", "log", "mean", "spread")
+    __slots__ = ("logs", "mean")
 
     def __init__(self) -> None:
-        self.count = 0
-        self.mean = self.log = self.spread = 0.0
+        self.mean = 0.0
+        self.logs = Logs()
 
     def add(self, seconds: float) -> None:
-        self.count += 1
-        weight = 1 / min(self.count, RECENT)
-        self.mean += weight * (seconds - self.mean)
-        distance = math.log(max(seconds, 1e-9)) - self.log
-        self.log += weight * distance
-        self.spread = (1 - weight) * (self.spread + weight * distance * distance)
+        self.logs.add(math.log(max(seconds, 1e-9)), RECENT)
+        self.mean += (seconds - self.mean) / min(self.logs.count, RECENT)
 
     def took(self) -> tuple[float, float]:
         """Mean and standard deviation; that of a log-normal distribution with this spread."""
-        return self.mean, self.mean * math.sqrt(math.expm1(min(self.spread, 50.0)))
+        return self.mean, self.mean * math.sqrt(math.expm1(min(self.logs.spread, 50.0)))
 
 
-def _pooled(several: Iterable[_Learned]) -> _Learned:
-    """All measurements as one set (Chan, Golub, LeVeque 1979)."""
-    total = _Learned()
-    for each in several:
-        count = total.count + each.count
-        if not each.count:
-            continue
-        distance = each.mean - total.mean
-        total.square += each.square + distance**2 * total.count * each.count / count
-        total.mean += distance * each.count / count
-        total.count = count
-        total.peak = max(total.peak, each.peak)
-    return total
+class _Family:
+    """What strata of one extension share: a trend, and surprises."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.strata: list[_Learned] = []
+        self.count = 0.0
+        self._excess = self._square = 0.0
+        self._trends: tuple[float, Trend | None, Trend | None] = (-1.0, None, None)
+
+    def remember(self, documents: float, excess: float, square: float) -> None:
+        """More Documents, and what they took beyond what could be expected: sums."""
+        self.count += documents
+        self._excess += excess
+        self._square += square
+
+    def surprises(self, next_one: float) -> tuple[float, float]:
+        """Seconds that every Document is charged for them: mean and deviation.
+
+        Those that were seen, and one more of ``next_one`` seconds in UNSEEN Documents: that none
+        was seen does not mean that there are none (Laplace's rule of succession).
+        """
+        count = self.count + UNSEEN
+        return (self._excess + next_one) / count, math.sqrt((self._square + next_one**2) / count)
+
+    def output(self) -> float:
+        """Mean bytes of Records."""
+        count = sum(each.took.count for each in self.strata)
+        return sum(each.output * each.took.count for each in self.strata) / (count or 1)
+
+    def trends(self) -> tuple[Trend | None, Trend | None]:
+        """Of log seconds and of log bytes of memory."""
+        seen = sum(each.took.count for each in self.strata)
+        if not 0 <= seen <= self._trends[0] * STEP:
+            usual = _SECONDS_PAGED if self.name.endswith(PAGED) else _SECONDS
+            took = fit(((each.where, each.took) for each in self.strata), usual)
+            peak = fit(((each.where, each.peak) for each in self.strata), _MEMORY)
+            self._trends = seen, took, peak
+        return self._trends[1:]
 
 
 class Forecast:
-    """Learns as the run goes; ``dump`` and ``load`` carry it to the next start."""
+    """Learns as the run goes; ``dump`` carries it to the next start."""
 
     def __init__(self, remembered: Mapping[str, str] | None = None) -> None:
         self._strata: dict[str, _Learned] = {}
-        self._recent: dict[str, _Recent] = {}
+        self._families: dict[str, _Family] = {"": _Family("")}
         self._changed: set[str] = set()
+        #: seconds of a Document, of all that were learned from in this start
+        self.mean = 0.0
+        self._count = 0
+        self._costs: dict[str, tuple[float, Cost]] = {}
         for name, text in (remembered or {}).items():
-            count, mean, square, peak = json.loads(text)
-            self._strata[name] = _Learned(count, mean, square, peak)
+            self._recall(name, text)
+
+    # ── in ───────────────────────────────────────────────────────────────────────────────────
 
     def learn(self, outcome: Outcome) -> None:
-        """Take in a measured attempt; one that was cut short teaches nothing here."""
-        stratum = outcome.task.stratum
+        """Take in an ended attempt: what it took, and what it held; untouched, it says nothing."""
+        if outcome.status is Status.PENDING and outcome.reason is None:
+            return
+        learned = self._learned(outcome.task.stratum)
+        usual = outcome.seconds < min(BRIEF, ODD * learned.seconds)
+        if usual and learned.took.count > PLENTY and learned.passed < ONE_OF - 1:
+            learned.passed += 1
+            return
+        learned.passed = 0
+        self._count += 1
+        self.mean += (outcome.seconds - self.mean) / min(self._count, REMEMBERED)
+        if outcome.status is Status.DONE:
+            learned.recent.add(outcome.seconds)
+        if outcome.peak:
+            learned.peak.add(math.log(max(outcome.peak, _LEAST_BYTES)))
+        if outcome.reason not in CUT_SHORT:
+            self._take(learned, outcome)
+        self._changed.add(outcome.task.stratum)
+
+    def _take(self, learned: _Learned, outcome: Outcome) -> None:
+        seconds = max(outcome.seconds, _LEAST_SECONDS)
+        clipped = self._clipped(learned, seconds)
+        excess = seconds - clipped
+        learned.excess += excess
+        learned.square += excess * excess
+        learned.family.remember(1, excess, excess * excess)
+        learned.took.add(math.log(clipped))
+        weight = 1 / min(learned.took.count, REMEMBERED)
+        learned.seconds += weight * (clipped - learned.seconds)
+        learned.output += weight * (outcome.length - learned.output)
+
+    def _clipped(self, learned: _Learned, seconds: float) -> float:
+        """At most what could be expected, where anything could."""
+        logs = learned.took
+        if logs.count >= TRUSTED:
+            mean, spread = logs.mean, max(logs.spread, 0.05)
+        elif (trend := self._trends(learned.family)[0]) is not None:
+            mean, spread = trend.at(learned.where), trend.within + trend.around
+        else:
+            return seconds
+        return min(seconds, math.exp(mean + SURPRISE * math.sqrt(spread)))
+
+    def _learned(self, stratum: str) -> _Learned:
         if (learned := self._strata.get(stratum)) is None:
-            learned = self._strata[stratum] = _Learned()
-        learned.add(outcome.seconds, outcome.peak)
-        if (recent := self._recent.get(stratum)) is None:
-            recent = self._recent[stratum] = _Recent()
-        recent.add(outcome.seconds)
-        self._changed.add(stratum)
+            family, where = place_of(stratum)
+            ours = self._families.setdefault(family, _Family(family))
+            learned = self._strata[stratum] = _Learned(ours, where)
+            ours.strata.append(learned)
+            self._families[""].strata.append(learned)
+        return learned
+
+    # ── out ──────────────────────────────────────────────────────────────────────────────────
+
+    def cost(self, stratum: str) -> Cost | None:
+        """The expected cost in this stratum; None while nothing at all was measured."""
+        own = self._strata.get(stratum)
+        family = self._families.get(place_of(stratum)[0] if own is None else own.family.name)
+        seen = (own.took.count * 100 if own else 0) + (family.count if family else 0)
+        known = self._costs.get(stratum)
+        if known is not None and seen <= known[0] * STEP:
+            return known[1]
+        if (cost := self._cost(stratum)) is not None:
+            self._costs[stratum] = seen, cost
+        return cost
+
+    def took(self, stratum: str) -> tuple[float, float] | None:
+        """Mean and standard deviation of the seconds here lately; None while too few were seen."""
+        own = self._strata.get(stratum)
+        return None if own is None or own.recent.logs.count < TRUSTED else own.recent.took()
+
+    def _cost(self, stratum: str) -> Cost | None:
+        own = self._strata.get(stratum)
+        if own is None:
+            name, where = place_of(stratum)
+            own = _Learned(self._families.get(name) or _Family(name), where)
+        took, peak = self._trends(own.family)
+        if took is None:
+            return None
+        logs, sure = drawn(own.took, took, own.where)
+        n, worth = own.took.count, took.worth
+        # The mean of a log-normal distribution, until there is a mean.
+        foretold = _exp(took.at(own.where) + (took.within + took.around) / 2)
+        mean = (n * own.seconds + worth * foretold) / (n + worth)
+        next_one = _exp(logs.mean + (SURPRISE + 1) * math.sqrt(logs.spread))
+        each, square = own.family.surprises(next_one)
+        low, high = (0, 0) if peak is None else _bytes(*drawn(own.peak, peak, own.where))
+        return Cost(
+            seconds=mean + each,
+            upper=_exp(logs.mean + UPPER * math.sqrt(logs.spread + sure)),
+            deviation=math.hypot(mean * math.sqrt(math.expm1(min(logs.spread, WIDEST))), square),
+            doubt=mean * math.sqrt(math.expm1(min(sure, WIDEST))),
+            memory=low,
+            memory_upper=high,
+            output=own.output if n >= TRUSTED else own.family.output(),
+        )
+
+    def _trends(self, family: _Family) -> tuple[Trend | None, Trend | None]:
+        """Of seconds and of memory: of a family, or of everything where it was never met."""
+        took, peak = family.trends()
+        every = self._families[""].trends() if took is None or peak is None else (None, None)
+        return took or every[0], peak or every[1]
+
+    # ── remembered ───────────────────────────────────────────────────────────────────────────
 
     def dump(self) -> dict[str, str]:
         """What changed since the last call, by stratum, for the ledger."""
         changed, self._changed = self._changed, set()
-        return {
-            name: json.dumps([each.count, each.mean, each.square, each.peak])
-            for name in sorted(changed)
-            for each in (self._strata[name],)
-        }
+        return {name: self._strata[name].dump() for name in sorted(changed)}
 
-    def cost(self, stratum: str) -> Cost | None:
-        """The expected cost in this stratum; None while nothing at all was measured."""
-        own = self._strata.get(stratum, _Learned())
-        learned = own if own.count >= TRUSTED else self._borrowed(stratum)
-        if not learned.count:
-            return None
-        deviation = math.sqrt(learned.square / learned.count) if learned.count > 1 else learned.mean
-        return Cost(learned.mean, deviation, learned.peak)
-
-    def took(self, stratum: str) -> tuple[float, float] | None:
-        """Mean and standard deviation of the seconds here lately; None while too few were seen."""
-        recent = self._recent.get(stratum)
-        return None if recent is None or recent.count < TRUSTED else recent.took()
-
-    def remaining(self, pending: Counter[str], parallel: float) -> Eta | None:
-        """Seconds until ``pending`` (Documents by stratum) are done by ``parallel`` at a time.
-
-        The band is that of a sum of independent Documents, widened by how little was measured.
-        """
-        seconds = variance = 0.0
-        for stratum, count in pending.items():
-            cost = self.cost(stratum)
-            if cost is None:
-                return None
-            doubt = cost.deviation**2 / max(1, self._strata.get(stratum, _Learned()).count)
-            seconds += count * cost.seconds
-            variance += count * cost.deviation**2 + count**2 * doubt
-        band = BAND * math.sqrt(variance)
-        parallel = max(parallel, 0.01)
-        return Eta(
-            seconds / parallel, max(0.0, seconds - band) / parallel, (seconds + band) / parallel
-        )
-
-    def _borrowed(self, stratum: str) -> _Learned:
-        """Own measurements with those of the nearest size classes of its kind, or everybody's."""
-        extension, size = _split(stratum)
-        by_distance: dict[int, list[_Learned]] = {}
-        for name, each in self._strata.items():
-            other, other_size = _split(name)
-            if other == extension:
-                by_distance.setdefault(abs(size - other_size), []).append(each)
-        near: list[_Learned] = []
-        for distance in sorted(by_distance):
-            near += by_distance[distance]
-            if sum(each.count for each in near) >= TRUSTED:
-                break
-        return _pooled(near if near else self._strata.values())
+    def _recall(self, name: str, text: str) -> None:
+        self._learned(name).load(json.loads(text))
 
 
-def again_seconds(outcome: Outcome, workers: int, start_seconds: float) -> float:
-    """Seconds by which a deferred Document lengthens the run.
-
-    After a memory kill it runs solo and may use ``workers`` times the memory: at the rate it went,
-    that takes so many times as long. Any other waits for a fresh worker, which takes
-    ``start_seconds``, and others go on beside it.
-    """
-    if outcome.reason is Reason.MEMORY:
-        return outcome.seconds * workers
-    return (start_seconds + outcome.seconds) / workers
+def place_of(stratum: str) -> tuple[str, Place]:
+    """``pdf/22/9`` → its family and where in it: ("pdf+", (22, 9))."""
+    extension, size, *pages = stratum.split("/")
+    return (extension + PAGED, (int(size), int(pages[0]))) if pages else (extension, (int(size), 0))
 
 
-def later(eta: Eta | None, seconds: float) -> Eta | None:
-    """``eta`` with the deferred at the end, of which only the order of magnitude is known."""
-    if eta is None:
-        return None
-    return Eta(eta.seconds + seconds, eta.low + seconds / 3, eta.high + seconds * 3)
+def _bytes(logs: Logs, sure: float) -> tuple[int, int]:
+    """The middle, and what 95 of 100 stay below."""
+    upper = logs.mean + UPPER * math.sqrt(logs.spread + sure)
+    return int(_exp(logs.mean)), int(_exp(upper))
 
 
-def _split(stratum: str) -> tuple[str, int]:
-    extension, _, size = stratum.rpartition("/")
-    return extension, int(size)
+def _exp(log: float) -> float:
+    return math.exp(min(log, 40.0))

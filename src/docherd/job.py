@@ -80,6 +80,7 @@ def limits(options: Options) -> Rules:
         memory=memory,
         timeout=options.timeout or TIMEOUT,
         timeout_per_mb=0.0 if options.timeout else TIMEOUT_PER_MB,
+        timeout_given=options.timeout is not None,
         retries=options.retries,
         max_failures=options.max_failures,
         max_interruptions=options.max_interruptions,

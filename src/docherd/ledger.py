@@ -13,7 +13,7 @@ import json
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -166,6 +166,11 @@ class Ledger:
         """Compare with what is known: insert the new, re-open the changed, note the seen."""
         with self._transaction():
             return self._discovery.take(batch)
+
+    def refine(self, refined: Mapping[int, str]) -> Discovered:
+        """Note the strata of Documents that were probed, by row; they may be processed now."""
+        with self._transaction():
+            return self._discovery.refine(refined)
 
     def vanished(self, prune: bool) -> int:
         """After a walk that took everything: what it did not meet is gone; how many were new."""

@@ -164,6 +164,8 @@ class Task(NamedTuple):
     previous_reason: Reason | None = None
     #: engine deaths while this Document was in hand
     interruptions: int = 0
+    #: True where only its pages are counted, for the forecast
+    probe: bool = False
 
     @property
     def id(self) -> str:
@@ -189,7 +191,7 @@ class Grant:
     tasks: tuple[Task, ...]
     #: seconds each task may take
     timeouts: tuple[float, ...]
-    #: bytes the worker's process tree may use
+    #: bytes reserved for the worker's process tree: within them it is never stopped
     memory: int
     #: on a worker that has served nobody yet
     fresh: bool = False
@@ -274,6 +276,9 @@ class Busy:
     seconds: float
     memory: int
     page: int | None = None
+    stratum: str = ""
+    #: of its pages that are done, where it says so; else 0
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

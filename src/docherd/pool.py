@@ -24,8 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docherd import host, replies
+from docherd.admission import LOOK_MIN
 from docherd.bell import Bell
-from docherd.child import FAREWELL, LOOK_MIN, Child, Sentinel
+from docherd.budget import Budget
+from docherd.child import FAREWELL, Child, Sentinel
 from docherd.exceptions import EnvironmentFault, ProcessorError
 from docherd.model import Busy, Grant, Outcome, Reason, Status
 from docherd.setup import Setup
@@ -82,8 +84,7 @@ class Pool:
         self._keep_slots = not private
         #: slots of workers that died with a task in hand, to be removed once that is committed
         self.buried: list[Path] = []
-        #: most bytes in use by all workers together
-        self.peak = 0
+        self.budget = Budget(setup.memory)
         #: seconds the last worker took from its start until it had loaded the processor
         self.start_seconds = 0.0
 
@@ -104,6 +105,7 @@ class Pool:
         live = sum(not child.leaving for child in self._children.values())
         wanted = min(self._setup.size, self.busy + waiting)
         wanted += self._setup.spares if wanted else 0
+        wanted = min(wanted, self.budget.workers(self._children.values()))
         while live < wanted and self._spawn_another():
             live += 1
 
@@ -128,6 +130,7 @@ class Pool:
         if child is None:
             return False
         child.take(grant, self._epoch)
+        self.budget.make_room(self._children.values())
         self._send(child, batch_to_wire(grant.tasks, child.spooled))
         return True
 
@@ -162,14 +165,12 @@ class Pool:
 
     def printed(self) -> Iterator[tuple[int, str]]:
         """(pid, tail of what it printed) of every busy worker."""
-        for child in self._children.values():
-            if child.grant is not None:
-                yield child.pid, child.printed()
+        return ((c.pid, c.printed()) for c in self._children.values() if c.grant is not None)
 
     def kill_busy(self) -> None:
         """Stop everything in hand; the tasks come back untouched."""
         for child in self._children.values():
-            if child.grant is not None and not child.leaving:
+            if child.grant and not child.leaving:
                 child.kill()
 
     def close(self) -> None:
@@ -198,6 +199,10 @@ class Pool:
     def busy(self) -> int:
         """Workers with something in hand."""
         return sum(child.grant is not None for child in self._children.values())
+
+    @property
+    def room(self) -> int:  # bytes that one more grant may reserve
+        return self.budget.room(self._children.values())
 
     @property
     def memory(self) -> int:
@@ -296,6 +301,7 @@ class Pool:
             return
         self.fingerprint = self.fingerprint or fingerprint
         child.ready = self._proven = True
+        self.budget.weigh(child, self._setup.processor.name)
         self.start_seconds = time.monotonic() - child.born
 
     def _take_replies(self, child: Child, message: dict[str, Json], body: bytes) -> None:
@@ -326,17 +332,14 @@ class Pool:
         self._looked = now
         for child in list(self._children.values()):
             if gap > SUSPENDED:  # a suspended laptop, a stopped engine: nobody's time has run out
-                # But for a moment: an engine that is always slow must still see a hang.
-                child.pause += gap - LOOK_MIN
-                child.born += gap - LOOK_MIN
+                child.excuse(gap - LOOK_MIN)  # a slow engine must still see a hang
             if child.leaving or child.reap():  # it may die while a grandchild keeps its socket open
                 self._bury_if_ended(child, now)
             elif child.grant is not None:
-                if not child.cut_if_overdue(START_LIMIT, now) and now >= child.look:
-                    child.look_at_memory(child.grant.memory, now)
+                child.cut_if_overdue(START_LIMIT, now)
             elif child.starting and now - child.born > START_LIMIT:
                 child.kill((Reason.TIMEOUT, f"not ready after {START_LIMIT:.0f} s"))
-        self.peak = max(self.peak, self.memory)
+        self.budget.look(self._children.values(), now)
 
     # ── ending ───────────────────────────────────────────────────────────────────────────────
 
@@ -392,6 +395,6 @@ class Pool:
             try:
                 self._selector.unregister(end)
             except (KeyError, ValueError):
-                pass  # it ended before, and was unregistered then
+                pass  # it was unregistered when it ended
         child.close()
         del self._children[child.number]

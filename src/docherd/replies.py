@@ -51,6 +51,8 @@ def outcomes(
         task = grant.tasks[child.answered]  # ours to count, not the worker's
         if type(reply) is int and reply >= 0:
             outcome = Outcome(task, Status.DONE, None, min(reply / 1e9, waited), child.peak)
+        elif task.probe:
+            outcome = _probed(child, task, cast("dict[str, Json]", reply))
         elif isinstance(reply, list):
             outcome = _done(child, task, reply, rest, max_output)
         else:
@@ -76,6 +78,13 @@ def _done(child: Child, task: Task, reply: list[Json], body: _Body, max_output: 
         crc=_natural(crc),
         lines=spooled or body.take(length),
     )
+
+
+def _probed(child: Child, task: Task, reply: dict[str, Json]) -> Outcome:
+    """Done where it could be counted; its pages in place of Records."""
+    pages = _natural(reply["pages"])
+    status = Status.DONE if pages else Status.SKIPPED
+    return Outcome(task, status, seconds=_seconds(child, reply["taken"]), records=pages)
 
 
 class _Body:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ class Discovered:
     #: stratum of each in `ready`, and what was found
     strata: list[str]
     found: list[Found]
+    #: strata that they were of before, where they had been found and were refined
+    refined: Sequence[str] = ()
 
 
 class Placed(NamedTuple):
@@ -92,6 +94,8 @@ class Known(NamedTuple):
     mtime_ns: int
     inode: int
     digest: bytes | None
+    #: row of its stratum
+    stratum: int
 
     def same_as(self, found: Found) -> bool:
         """By content where both digests are known, else by size, time and inode."""

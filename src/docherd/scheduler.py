@@ -4,20 +4,24 @@
     next(in_hand)  ─►   a Grant, or None: nothing may start now
     settle(outcome) ─►  FINAL, or AGAIN (deferred to the end) or BACK (comes again soon)
 
-Order: the walk's. In a run what has to be tried again comes last, so that ten thousand crashes do
+Order: as offered. In a run what has to be tried again comes last, so that ten thousand crashes do
 not drain the pool ten thousand times; in a stream first, because somebody waits for it. After a
 crash or an exit: alone on a fresh worker, while others go on. After a memory kill or the last
 allowed interruption: solo, nothing else in hand and the whole budget.
+
+Memory: a grant reserves what its Documents are expected to need. One that does not fit beside
+what is in hand waits, and smaller ones go on; but not for ever: after OVERTAKEN of them nothing
+else starts until it fits. With nothing in hand everything fits.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from docherd.exceptions import PolicyStop
 from docherd.model import Grant, Outcome, Reason, Status, Task
@@ -36,6 +40,19 @@ BRIEF, BATCH_SECONDS, BATCH_TASKS, BATCH_BYTES = 0.001, 0.020, 512, 100_000
 _NOT_BRIEF: Took = (2 * BATCH_SECONDS, 0.0)
 
 _KILLS_WORKER = frozenset({Reason.CRASH, Reason.EXIT})
+
+#: grants for each worker that may pass a Document which waits for memory; Documents looked at to
+#: find one that fits, which also bounds how many wait
+OVERTAKEN, LOOK_AHEAD = 16, 256
+#: times a Document is stopped because others need the memory, before it runs solo
+MOST_CROWDED = 2
+#: reserved for a Document that was stopped, of what it held then
+ROOMIER = 1.5
+#: default timeout where there is a forecast: seconds, and times what 95 of 100 stay below
+PATIENT, TIMES_UPPER = 120.0, 20.0
+#: seconds that counting the pages of a Document may take
+PROBE_SECONDS = 20.0
+_PROBED: Took = (0.003, 0.003)
 
 
 class Verdict(Enum):
@@ -58,6 +75,8 @@ class Rules:
     #: seconds per Document, and on top for each megabyte of it
     timeout: float
     timeout_per_mb: float
+    #: True where the timeout was given; else a forecast may set it
+    timeout_given: bool = False
     #: further attempts after an `error`
     retries: int = 0
     #: stop when more than this many have failed; None never stops
@@ -72,23 +91,39 @@ def is_brief(took: Took) -> bool:
     return mean + 2 * deviation < BRIEF
 
 
+class Expected(Protocol):
+    """What is foretold of a Document; 95 of 100 stay below."""
+
+    @property
+    def upper(self) -> float: ...
+    @property
+    def memory_upper(self) -> int: ...
+
+
+class Foreteller(Protocol):
+    """Who knows what Documents of a stratum cost; None where unknown."""
+
+    def took(self, stratum: str) -> Took | None: ...
+    def cost(self, stratum: str) -> Expected | None: ...
+
+
 class Scheduler:
     """The queue of one start."""
 
     def __init__(
-        self,
-        rules: Rules,
-        took: Callable[[str], Took | None] = lambda stratum: None,
-        *,
-        retries_first: bool = False,
+        self, rules: Rules, forecast: Foreteller | None = None, *, retries_first: bool = False
     ) -> None:
-        """``took``: what Documents of a stratum have taken so far, None where unknown.
-
-        ``retries_first``: what has to be tried again goes before all others, not behind them.
-        """
+        """``retries_first``: what has to be tried again goes before all others, not behind them."""
         self._rules = rules
         self._retries_first = retries_first
-        self._took = took
+        self._forecast = forecast
+        #: Documents that have in hand at the same time
+        self.workers = rules.workers
+        #: what waits for memory, and how many grants have passed its first
+        self._large: deque[Task] = deque()
+        self._passed = 0
+        #: of what was stopped because others needed the memory: bytes it held, and how often
+        self._crowded: dict[int, tuple[int, int]] = {}
         self._fresh: deque[Task] = deque()
         self._alone: deque[Task] = deque()
         self._solo: deque[Task] = deque()
@@ -114,9 +149,12 @@ class Scheduler:
             self._solo_in_hand = False
         if outcome.status is Status.PENDING:
             self._singly.add(outcome.task.document)
+            if outcome.reason is Reason.MEMORY:
+                self._note_crowded(outcome)
             self._queue_for(outcome.task).appendleft(outcome.task)
             return Verdict.BACK
         self._singly.discard(outcome.task.document)
+        self._crowded.pop(outcome.task.document, None)
         if outcome.status is Status.DONE:
             return Verdict.FINAL
         task = outcome.task
@@ -157,29 +195,50 @@ class Scheduler:
     @property
     def waiting(self) -> int:
         """Tasks of the walk that may start at once."""
-        return len(self._fresh)
+        return len(self._fresh) + len(self._large)
+
+    def queued(self) -> Counter[str]:
+        """Those by stratum."""
+        return Counter(task.stratum for task in (*self._fresh, *self._large))
 
     @property
     def deferred(self) -> int:
         """Tasks kept for the end."""
         return len(self._alone) + len(self._solo)
 
-    def next(self, in_hand: int, retry: bool) -> Grant | None:
-        """The next grant; ``in_hand`` grants are out, ``retry``: what was deferred may start."""
+    def next(self, in_hand: int, retry: bool, room: int) -> Grant | None:
+        """The next grant; ``in_hand`` grants are out, ``retry``: what was deferred may start,
+        ``room``: bytes of the budget that are neither held nor reserved.
+        """
         if self._solo_in_hand:
             return None
-        if self._fresh and not (retry and self._retries_first and self.deferred):
-            return self._grant(self._batch(), self._rules.memory // self._rules.workers)
-        return self._again(in_hand) if retry else None
+        if self.waiting and not (retry and self._retries_first and self.deferred):
+            return self._first_that_fits(room if in_hand else self._rules.memory)
+        return self._again(in_hand, room) if retry else None
 
-    def _again(self, in_hand: int) -> Grant | None:
+    def _first_that_fits(self, room: int) -> Grant | None:
+        """Of those that wait for memory the first that fits now, or else the next of the others."""
+        for at, task in enumerate(self._large):
+            if self._needs(task) <= room:
+                del self._large[at]
+                self._passed = 0 if at == 0 else self._passed
+                return self._grant([task])
+        if self._large and self._passed >= OVERTAKEN * self.workers:
+            return None
+        while self._fresh and len(self._large) < LOOK_AHEAD:
+            if self._needs(self._fresh[0]) <= room:
+                self._passed += bool(self._large)
+                return self._grant(self._batch(room))
+            self._large.append(self._fresh.popleft())
+        return None
+
+    def _again(self, in_hand: int, room: int) -> Grant | None:
         """A retry; one that must be solo waits until nothing is in hand."""
-        if self._alone:
-            share = self._rules.memory // self._rules.workers
-            return self._grant([self._alone.popleft()], share, fresh=True)
+        if self._alone and (not in_hand or self._needs(self._alone[0]) <= room):
+            return self._grant([self._alone.popleft()], fresh=True)
         if self._solo and not in_hand:
             self._solo_in_hand = True
-            return self._grant([self._solo.popleft()], self._rules.memory, fresh=True)
+            return self._grant([self._solo.popleft()], fresh=True)
         return None
 
     def take_back(self, grant: Grant) -> None:
@@ -188,13 +247,13 @@ class Scheduler:
             self._solo_in_hand = False if self._is_solo(task) else self._solo_in_hand
             self._queue_for(task).appendleft(task)
 
-    def _batch(self) -> list[Task]:
+    def _batch(self, room: int) -> list[Task]:
         """The next task, and brief ones behind it; all others travel singly, so that their peak
         memory is exact; and what came back, so that whatever it left behind is on its own account.
         """
         fresh, batch = self._fresh, list[Task]()
         # A share of what waits, so that no worker is idle at the end.
-        most = min(BATCH_TASKS, 1 + (len(fresh) - 1) // self._rules.workers)
+        most = min(BATCH_TASKS, 1 + (len(fresh) - 1) // self.workers)
         seconds = variance = 0.0
         size = 0
         each: dict[str, Took] = {}
@@ -203,9 +262,8 @@ class Scheduler:
             if task.document in self._singly:
                 return batch or [fresh.popleft()]
             if task.stratum not in each:
-                took = self._took(task.stratum)
-                each[task.stratum] = took if took and is_brief(took) else _NOT_BRIEF
-            mean, deviation = each[task.stratum]
+                each[task.stratum] = self._briefly(task, room)
+            mean, deviation = _PROBED if task.probe else each[task.stratum]
             seconds, variance = seconds + mean, variance + deviation * deviation
             size += len(task.name)
             late = seconds + 2 * math.sqrt(variance)
@@ -214,10 +272,50 @@ class Scheduler:
             batch.append(fresh.popleft())
         return batch
 
-    def _grant(self, tasks: list[Task], memory: int, *, fresh: bool = False) -> Grant:
-        rules = self._rules
-        seconds = (rules.timeout + rules.timeout_per_mb * task.size / 1e6 for task in tasks)
-        return Grant(tuple(tasks), tuple(seconds), memory, fresh)
+    def _briefly(self, task: Task, room: int) -> Took:
+        """What a Document of this stratum takes, where it may travel with others."""
+        took = self._forecast and self._forecast.took(task.stratum)
+        return took if took and is_brief(took) and self._needs(task) <= room else _NOT_BRIEF
+
+    def _grant(self, tasks: list[Task], *, fresh: bool = False) -> Grant:
+        each = {task.stratum: task for task in tasks}
+        memory = max(self._needs(task) for task in each.values())
+        patience = {stratum: self._patience(task) for stratum, task in each.items()}
+        per_byte = self._rules.timeout_per_mb / 1e6
+        timeouts = tuple(
+            max(least + per_byte * task.size, upper)
+            for task in tasks
+            for least, upper in (patience[task.stratum],)
+        )
+        return Grant(tuple(tasks), timeouts, memory, fresh)
+
+    # ── what a Document may use ──────────────────────────────────────────────────────────────
+
+    def _needs(self, task: Task) -> int:
+        """Bytes to reserve: a share of the budget where nothing is known, and at most all of it."""
+        if self._is_solo(task):
+            return self._rules.memory
+        share = self._rules.memory // self._rules.workers
+        expected = self._expected(task)
+        needs = (expected.memory_upper if expected else 0) or share
+        held, _ = self._crowded.get(task.document, (0, 0))
+        return min(max(needs, int(held * ROOMIER)), self._rules.memory)
+
+    def _patience(self, task: Task) -> tuple[float, float]:
+        """Seconds: those to which more for each megabyte are added, and those without."""
+        if task.probe:
+            return 0.0, PROBE_SECONDS
+        expected = self._expected(task)
+        if self._rules.timeout_given or expected is None:
+            return self._rules.timeout, 0.0
+        return PATIENT, PATIENT + TIMES_UPPER * expected.upper
+
+    def _expected(self, task: Task) -> Expected | None:
+        return None if self._forecast is None else self._forecast.cost(task.stratum)
+
+    def _note_crowded(self, outcome: Outcome) -> None:
+        held, times = self._crowded.get(outcome.task.document, (0, 0))
+        self._crowded[outcome.task.document] = max(held, outcome.peak), times + 1
 
     # ── rules ────────────────────────────────────────────────────────────────────────────────
 
@@ -231,7 +329,8 @@ class Scheduler:
     def _is_solo(self, task: Task) -> bool:
         most = self._rules.max_interruptions
         interrupted = 0 < most <= task.interruptions
-        return interrupted or task.previous_reason is Reason.MEMORY
+        crowded = task.document in self._crowded and self._crowded[task.document][1] > MOST_CROWDED
+        return interrupted or crowded or task.previous_reason is Reason.MEMORY
 
     def _may_retry(self, outcome: Outcome) -> bool:
         attempt = outcome.task.attempt

@@ -26,6 +26,8 @@ class Setup:
     nice: int = 0
     #: lines without our keys, from which the very value can be made again
     bare: bool = False
+    #: bytes that all workers together may hold
+    memory: int = 1 << 62
     #: warm workers beyond those, that hide the start-up
     spares: int = 1
 

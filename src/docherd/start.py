@@ -28,6 +28,7 @@ from docherd.scheduler import Rules, Scheduler
 from docherd.segment import Segment
 from docherd.setup import Setup
 from docherd.slots import left_in_hand
+from docherd.supply import Supply
 from docherd.version import __version__
 from docherd.walk import Walk
 from docherd.window import Window
@@ -43,6 +44,7 @@ class Rooms:
     source: source.Source
     window: Window
     scheduler: Scheduler
+    supply: Supply
     forecast: Forecast
     pool: Pool
     committer: Committer
@@ -87,13 +89,15 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
     committer = Committer(segment, ledger, pool.wake)
     stack.callback(_close_quietly, committer)
     forecast = Forecast(ledger.learned())
+    scheduler = Scheduler(rules, forecast)
     return Rooms(
         folder=folder,
         about=about,
         ledger=ledger,
         source=_source(job, about, folder, pool, stack),
         window=window,
-        scheduler=Scheduler(rules, forecast.took),
+        scheduler=scheduler,
+        supply=Supply(window, scheduler, forecast),
         forecast=forecast,
         pool=pool,
         committer=committer,
@@ -133,6 +137,7 @@ def _pool(job: Job, rules: Rules, folder: Folder, epoch: int) -> Pool:
         options.max_input,
         options.passwords,
         options.nice,
+        memory=rules.memory,
     )
     return Pool(setup, folder.pending, epoch)
 

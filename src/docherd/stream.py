@@ -180,7 +180,7 @@ class _Drive:
         self._setup = setup
         self._rules = rules
         self._forecast = Forecast()
-        self._scheduler = Scheduler(rules, self._forecast.took, retries_first=True)
+        self._scheduler = Scheduler(rules, self._forecast, retries_first=True)
         self._pool: Pool | None = None
         self._stop = False
         #: Results and their bytes so far: how many may wait depends on their size, and until it
@@ -266,7 +266,7 @@ class _Drive:
             retry = bool(scheduler.deferred) and (
                 pool.has_fresh(scheduler.deferred) or not scheduler.waiting
             )
-            grant = scheduler.next(pool.busy, retry)
+            grant = scheduler.next(pool.busy, retry, pool.room)
             if grant is None:
                 return
             if not pool.give(grant):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from docherd.model import Root, Task
@@ -16,10 +16,12 @@ from docherd.rows import Carried, Discovered
 AT_ONCE, NEAR = 2000, 4000
 
 _SET = re.compile(rb"[^\0]")
+#: multiples of it, without what is before the point, lie evenly between 0 and 1
+_GOLDEN = 0.6180339887498949
 
 
 class Window:
-    """Documents that may be processed, a few at a time in walk order.
+    """Documents that may be processed, a few at a time: in walk order, or of a stratum.
 
     While processing keeps up with the walk they are passed on as they were found. Of those that
     must wait only a bit each is kept (10 million Documents are 1.25 MB), and they are read from
@@ -29,38 +31,99 @@ class Window:
     def __init__(self, path: Path, roots: Sequence[Root]) -> None:
         self._db = ReadOnly(path, ("document", "stratum"))
         self._roots = roots
+        #: as they were found, before all others; some may have been taken by their stratum since
         self._near: deque[Task] = deque()
         self._bits = bytearray()
-        self._far = 0
         self._cursor = 0
+        #: where the search in a stratum goes on, and how often one was begun elsewhere
+        self._cursors: dict[str, int] = {}
+        self._elsewhere = 0
         self._carried: dict[int, Carried] = {}
-
-    @property
-    def waiting(self) -> int:
-        """Documents that `take` will give."""
-        return len(self._near) + self._far
+        #: Documents that `take` will give, and how many of which stratum
+        self.waiting = 0
+        self.strata: Counter[str] = Counter()
 
     def add(self, discovered: Discovered) -> None:
         """These may be processed; their rows must be committed."""
         self._carried.update(discovered.carried)
-        if not self._far and len(self._near) < NEAR:
+        if discovered.found and self.waiting == len(self._near) < NEAR:
             rows = zip(discovered.ready, discovered.found, discovered.strata, strict=True)
             self._near.extend(
                 self._task(document, found.root, found.path, found.size, stratum)
                 for document, found, stratum in rows
             )
-            return
         if discovered.ready:
             grown = (max(discovered.ready) >> 3) + 1 - len(self._bits)
             self._bits.extend(bytes(max(0, grown)))
         for document in discovered.ready:
             self._bits[document >> 3] |= 1 << (document & 7)
-        self._far += len(discovered.ready)
+        self.waiting += len(discovered.ready)
+        self.strata.update(discovered.strata)
 
     def take(self, most: int) -> list[Task]:
         """The next tasks in walk order; fewer than ``most`` only where no more are waiting."""
-        near = [self._near.popleft() for _ in range(min(most, len(self._near)))]
-        return near + self._read(self._next(min(most, AT_ONCE) - len(near)))
+        near: list[Task] = []
+        while self._near and len(near) < most:
+            task = self._near.popleft()
+            if self._clear(task.document):
+                near.append(task)
+        return self._taken(near + self._read(self._next(min(most, AT_ONCE) - len(near))))
+
+    def take_of(self, stratum: str, most: int, *, anywhere: bool = False) -> list[Task]:
+        """Tasks of one stratum, in walk order; ``anywhere``: neighbours are alike, so begin the
+        search at a place of its own.
+        """
+        found: list[int] = []
+        last = len(self._bits) << 3
+        begin = self._cursors.get(stratum, 0)
+        if anywhere:
+            self._elsewhere += 1
+            begin = int(last * (self._elsewhere * _GOLDEN % 1))
+        for after, until in ((begin, last), (0, begin)):
+            if len(found) == most:
+                break
+            for document in self._of(stratum, after, until):
+                if self._is_set(document):
+                    found.append(document)
+                if len(found) == most:
+                    break
+        if not anywhere and found:
+            self._cursors[stratum] = found[-1] - 1
+        for document in found:
+            self._clear(document)
+        if not found:  # the ledger calls them otherwise by now: the walk's order will meet them
+            self.strata[stratum] = 0
+        return self._taken(self._read(found))
+
+    def _of(self, stratum: str, after: int, until: int) -> Iterator[int]:
+        """The Documents of a stratum behind one, up to another."""
+        while True:
+            rows = self._db.rows(
+                "select d.id from document d join stratum s on s.id = d.stratum"
+                " where s.name = ? and d.id > ? and d.id <= ? order by d.id limit ?",
+                *(stratum, after, until, AT_ONCE),
+            )
+            documents = [document for (document,) in rows]
+            yield from documents
+            if len(documents) < AT_ONCE:
+                return
+            after = documents[-1]
+
+    def _is_set(self, document: int) -> bool:
+        at = document >> 3
+        return at < len(self._bits) and bool(self._bits[at] >> (document & 7) & 1)
+
+    def _clear(self, document: int) -> bool:
+        """True where it was still waiting."""
+        at, bit = document >> 3, 1 << (document & 7)
+        waited = self._bits[at] & bit
+        self._bits[at] ^= waited
+        return bool(waited)
+
+    def _taken(self, tasks: list[Task]) -> list[Task]:
+        self.waiting -= len(tasks)
+        self.strata.subtract([task.stratum for task in tasks])
+        return tasks
 
     def _read(self, documents: list[int]) -> list[Task]:
         if not documents:
@@ -84,17 +147,19 @@ class Window:
     def _next(self, most: int) -> list[int]:
         """The next ``most`` bits that are set, or all there are; they are no longer set."""
         found: list[int] = []
-        while len(found) < min(most, self._far):
+        again = True
+        while len(found) < most:
             hit = _SET.search(self._bits, self._cursor)
             if hit is None:  # changed Documents lie behind the cursor
-                self._cursor = 0
+                if not (again and self._cursor):
+                    break
+                self._cursor, again = 0, False
                 continue
             self._cursor = at = hit.start()
             byte = self._bits[at]
             bits = [bit for bit in range(8) if byte >> bit & 1][: most - len(found)]
             self._bits[at] = byte ^ sum(1 << bit for bit in bits)
             found += [(at << 3) + bit for bit in bits]
-        self._far -= len(found)
         return found
 
     def _task(self, document: int, root: int, name: bytes, size: int, stratum: str) -> Task:

@@ -9,6 +9,7 @@ For each task of a batch, in order, the worker answers one of
     [nanoseconds, kind, records, length, crc, start]       done; start: in the spool, else null
     {"taken", "kind", "reason", "message", "detail"}       not done
     {"fault"}                                              done, and the disk has no room for it
+    {"pages", "taken"}                                     a probe: how many it has, 0 if unknown
 """
 
 from __future__ import annotations
@@ -140,6 +141,8 @@ def batch_to_wire(tasks: Sequence[Task], spool: int) -> bytes:
         ],
         "spool": spool,
     }
+    if any(task.probe for task in tasks):
+        index["probes"] = [at for at, task in enumerate(tasks) if task.probe]
     return frame(cast("Json", index))
 
 
@@ -150,9 +153,11 @@ def batch_from_wire(batch: dict[str, Json]) -> Iterator[Task]:
         for label, folder in cast("list[tuple[str, str]]", batch["roots"])
     ]
     tasks = cast("list[tuple[int, str, int, int, str | None]]", batch["tasks"])
-    for root, name, size, attempt, previous in tasks:
+    probes = cast("list[int]", batch.get("probes", ()))
+    for at, (root, name, size, attempt, previous) in enumerate(tasks):
         reason = Reason(previous) if previous else None
-        yield Task(0, roots[root], name_from_wire(name), size, "", attempt, reason)
+        task = Task(0, roots[root], name_from_wire(name), size, "", attempt, reason)
+        yield task._replace(probe=True) if at in probes else task
 
 
 def name_to_wire(name: bytes) -> str:

@@ -151,6 +151,8 @@ class _Server:
         """One Document, whatever it does to us: the reply, and its lines where they are small."""
         document = Document(task, self._loaded.detect, self._slot.beat)
         start = time.perf_counter_ns()
+        if task.probe:
+            return {"pages": _pages(document), "taken": time.perf_counter_ns() - start}, b""
         try:
             if self._bare:  # a stream: nobody comes back to a file that changed meanwhile
                 document.size = _looked_at(task.file)
@@ -185,6 +187,12 @@ def _done(taken: int, kind: str | None, encoded: Encoded | None) -> tuple[Json, 
         records, length, crc, start, lines = encoded
         return [taken, kind, records, length, crc, start], lines
     return (taken if kind is None else [taken, kind, 0, 0, 0, None]), b""
+
+
+def _pages(document: Document) -> int:
+    from docherd.processors.pages import pages
+
+    return pages(document)
 
 
 # ── the input ────────────────────────────────────────────────────────────────────────────────

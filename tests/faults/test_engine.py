@@ -305,7 +305,7 @@ def test_ctrl_c_finishes_what_is_in_hand(held):
     held.open_gate()
     assert ended_with(process) == -signal.SIGINT
     oracle.check(held.out, failed={}, pending=HELD - 2, total=HELD)
-    assert {row["path"] for row in oracle.records(held.out)} == {"in/000.txt", "in/001.txt"}
+    assert len(oracle.records(held.out)) == 2
     assert status(held.out)["state"] == "interrupted"
     held.goes_on()
 

@@ -361,8 +361,8 @@ def test_deadlines_hold_while_the_program_is_busy(files):
     assert slow.seconds < 2.5
 
 
-def test_memory_is_watched_and_tried_again_with_all_of_it(files):
-    """Over its share it is stopped, then it runs alone with the whole budget."""
+def test_a_document_may_hold_more_than_its_share_while_there_is_room(files):
+    """Of 350 MB, 175 are its share; it is done at once, beside others that need little."""
 
     def hog(path):
         if path.name == "hog":
@@ -373,7 +373,22 @@ def test_memory_is_watched_and_tried_again_with_all_of_it(files):
 
     found = by_path(docherd.process(files("hog", "a", "b"), hog, workers=2, memory="350MB"))
     assert [found[name].value for name in ("hog", "a", "b")] == ["hog", "a", "b"]
-    assert found["hog"].attempts == 2
+    assert found["hog"].attempts == 1
+
+
+def test_over_the_whole_budget_it_is_stopped_and_tried_once_more(files):
+    """Nothing but more memory would help: twice, then it has failed with what it held."""
+
+    def hog(path):
+        held = bytearray(300_000_000 if path.name == "hog" else 1)
+        held[::4096] = b"x" * len(held[::4096])
+        time.sleep(0.6)
+        return path.name
+
+    found = by_path(docherd.process(files("hog", "a", "b"), hog, workers=2, memory="250MB"))
+    assert [found[name].value for name in ("a", "b")] == ["a", "b"]
+    assert (found["hog"].reason, found["hog"].attempts) == (Reason.MEMORY, 2)
+    assert "limit 250 MB" in found["hog"].error
 
 
 def endless(pulled, path):

@@ -13,11 +13,26 @@ from docherd.model import Outcome, Reason, Root, Status, Task
 from docherd.scheduler import Rules, Scheduler, Verdict
 
 KILLS = (Reason.CRASH, Reason.EXIT, Reason.MEMORY)
+ROOM = 1 << 40
 RULES = Rules(workers=4, memory=4000, timeout=10.0, timeout_per_mb=2.0)
 
 
 def task(document, **more):
     return Task(document, Root(b"in", b"/in"), b"a", 1_500_000, "pdf/21", **more)
+
+
+class Told:
+    """A forecast that says the same of every stratum."""
+
+    def __init__(self, took=None, upper=1.0, memory_upper=0):
+        self._took = took
+        self.upper, self.memory_upper = upper, memory_upper
+
+    def took(self, stratum):
+        return self._took
+
+    def cost(self, stratum):
+        return self
 
 
 def failed(one, reason):
@@ -61,7 +76,8 @@ class Run:
 
     def give(self, keep=True):
         """Ask for a grant; without ``keep`` there is no worker for it after all."""
-        grant = self.scheduler.next(len(self.in_hand), not self.to_offer)
+        room = self.rules.memory - sum(out.memory for out in self.in_hand)
+        grant = self.scheduler.next(len(self.in_hand), not self.to_offer, room)
         if grant is None:
             return
         self._check(grant)
@@ -133,14 +149,14 @@ def test_every_document_is_granted_until_it_is_final(rules, carried, steps):
         run.give()
     assert run.over
     assert run.scheduler.waiting == run.scheduler.deferred == 0
-    assert run.scheduler.next(0, retry=True) is None
+    assert run.scheduler.next(0, retry=True, room=ROOM) is None
 
 
 def test_the_walk_s_order_is_kept():
     """Disk locality: Documents start in the order in which they were found."""
     scheduler = Scheduler(RULES)
     scheduler.offer(map(task, range(5)))
-    granted = [scheduler.next(n, retry=False).tasks[0].document for n in range(5)]
+    granted = [scheduler.next(n, retry=False, room=ROOM).tasks[0].document for n in range(5)]
     assert granted == [0, 1, 2, 3, 4]
 
 
@@ -148,19 +164,19 @@ def test_a_returned_document_comes_first_again():
     """The rest of a worker's batch is untouched: it does not go to the end of the queue."""
     scheduler = Scheduler(RULES)
     scheduler.offer(map(task, range(3)))
-    first = scheduler.next(0, retry=False)
+    first = scheduler.next(0, retry=False, room=ROOM)
     assert scheduler.settle(Outcome(first.tasks[0], Status.PENDING)) is Verdict.BACK
-    again = scheduler.next(0, retry=False)
+    again = scheduler.next(0, retry=False, room=ROOM)
     assert again == first
     scheduler.take_back(again)
-    assert scheduler.next(0, retry=False) == first
+    assert scheduler.next(0, retry=False, room=ROOM) == first
 
 
 def test_time_grows_with_the_size():
     """A base, and an allowance for each megabyte."""
     scheduler = Scheduler(RULES)
     scheduler.offer([task(1)])
-    grant = scheduler.next(0, retry=False)
+    grant = scheduler.next(0, retry=False, room=ROOM)
     assert grant.timeouts == (13.0,)
     assert grant.memory == 1000
 
@@ -180,7 +196,7 @@ def test_a_retry_knows_why_the_first_attempt_ended():
     """The processor can take a lighter way."""
     scheduler = Scheduler(RULES)
     scheduler.settle(failed(task(1), Reason.MEMORY))
-    (again,) = scheduler.next(0, retry=True).tasks
+    (again,) = scheduler.next(0, retry=True, room=ROOM).tasks
     assert (again.attempt, again.previous_reason) == (1, Reason.MEMORY)
 
 
@@ -195,14 +211,14 @@ def test_a_solo_document_waits_until_all_others_are_back():
     """Nothing else in hand and the whole budget; meanwhile nothing is given."""
     scheduler = Scheduler(RULES)
     scheduler.offer([task(1), task(2, interruptions=3)])
-    assert scheduler.next(0, retry=True).memory == 1000
-    assert scheduler.next(1, retry=True) is None
-    solo = scheduler.next(0, retry=True)
+    assert scheduler.next(0, retry=True, room=ROOM).memory == 1000
+    assert scheduler.next(1, retry=True, room=ROOM) is None
+    solo = scheduler.next(0, retry=True, room=ROOM)
     assert (solo.memory, solo.fresh) == (4000, True)
     scheduler.offer([task(3)])
-    assert scheduler.next(1, retry=True) is None
+    assert scheduler.next(1, retry=True, room=ROOM) is None
     scheduler.settle(Outcome(solo.tasks[0], Status.DONE))
-    assert scheduler.next(0, retry=True).tasks[0].document == 3
+    assert scheduler.next(0, retry=True, room=ROOM).tasks[0].document == 3
 
 
 # ── rules that stop a run ────────────────────────────────────────────────────────────────────
@@ -273,10 +289,12 @@ def test_batches_are_brief_and_in_order(seconds, workers):
     """Only Documents forecast below 1 ms travel together, at most 20 ms of them, in walk order."""
     strata = {None: "unknown/1", **{s: f"x/{n}" for n, s in enumerate({*seconds} - {None})}}
     forecast = {name: each for each, name in strata.items()}
-    scheduler = Scheduler(replace(RULES, workers=workers), forecast.get)
+    told = Told()
+    told.took = forecast.get
+    scheduler = Scheduler(replace(RULES, workers=workers), told)
     scheduler.offer([task(n)._replace(stratum=strata[each]) for n, each in enumerate(seconds)])
     given_out = []
-    while (grant := scheduler.next(0, retry=False)) is not None:
+    while (grant := scheduler.next(0, retry=False, room=ROOM)) is not None:
         expected = [forecast[each.stratum] for each in grant.tasks]
         assert len(grant.tasks) == len(grant.timeouts) <= 512
         if len(grant.tasks) > 1:
@@ -292,31 +310,31 @@ def test_in_a_stream_retries_go_first():
     """Somebody waits: alone on a fresh worker where there is one, before everything new."""
     scheduler = Scheduler(RULES, retries_first=True)
     scheduler.offer([task(1), task(2), task(3)])
-    first = scheduler.next(0, retry=True)
+    first = scheduler.next(0, retry=True, room=ROOM)
     assert scheduler.settle(failed(first.tasks[0], Reason.CRASH)) is Verdict.AGAIN
-    assert scheduler.next(0, retry=False).tasks[0].document == 2
-    again = scheduler.next(1, retry=True)
+    assert scheduler.next(0, retry=False, room=ROOM).tasks[0].document == 2
+    again = scheduler.next(1, retry=True, room=ROOM)
     assert (again.tasks[0].document, again.fresh) == (1, True)
-    assert scheduler.next(2, retry=True).tasks[0].document == 3
+    assert scheduler.next(2, retry=True, room=ROOM).tasks[0].document == 3
 
 
 def test_in_a_stream_a_solo_document_empties_the_pool_first():
     """What ran out of memory does not wait for the end of something that may have none."""
     scheduler = Scheduler(RULES, retries_first=True)
     scheduler.offer([task(1), task(2)])
-    first = scheduler.next(0, retry=True)
+    first = scheduler.next(0, retry=True, room=ROOM)
     scheduler.settle(failed(first.tasks[0], Reason.MEMORY))
-    assert scheduler.next(1, retry=True) is None
-    solo = scheduler.next(0, retry=True)
+    assert scheduler.next(1, retry=True, room=ROOM) is None
+    solo = scheduler.next(0, retry=True, room=ROOM)
     assert (solo.tasks[0].document, solo.memory) == (1, RULES.memory)
-    assert scheduler.next(1, retry=True) is None
+    assert scheduler.next(1, retry=True, room=ROOM) is None
 
 
 def test_a_retry_travels_alone_however_brief():
     """What killed a worker is not put beside others again."""
-    scheduler = Scheduler(RULES, lambda stratum: (0.0001, 0.0))
+    scheduler = Scheduler(RULES, Told((0.0001, 0.0)))
     tries = [task(n, attempt=1, previous_reason=Reason.CRASH) for n in range(20)]
     scheduler.offer(tries)
-    grants = [scheduler.next(0, retry=True) for _ in tries]
+    grants = [scheduler.next(0, retry=True, room=ROOM) for _ in tries]
     assert [len(grant.tasks) for grant in grants] == [1] * 20
     assert all(grant.fresh for grant in grants)

@@ -1,0 +1,65 @@
+"""Which Documents come next. Pure.
+
+sample   of every stratum a few, most from where it is least known what is left
+giants   what alone takes a noticeable part of the time that is left, longest first: by
+         Graham's bound (1969) the end is then within that part of work / workers
+walk     all others in the order they were found, which spares the disk
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from docherd.forecast import Forecast, place_of
+
+#: Documents of the sample: least, most, or most of all; and the doubt that needs no further one
+SAMPLE, SAMPLE_MOST, SAMPLE_SHARE, SURE = 50, 200, 0.01, 0.04
+#: a giant takes more than this share of the work that is left for one worker
+GIANT = 0.005
+#: what a doubling of size adds to the log of seconds, as long as nothing was measured
+_GROWTH = 0.6 * math.log(2)
+
+
+def most_doubtful(
+    forecast: Forecast, waiting: Mapping[str, int], asked: Mapping[str, int], sampled: int
+) -> str | None:
+    """The stratum to sample from next; None where enough is known.
+
+    ``asked``: Documents of each stratum that are in hand and say nothing yet; ``sampled``: those
+    given before for this reason. The doubt about a stratum is its Documents' number times how
+    well their mean is known (Neyman 1934: most where there is most to learn).
+    """
+    most = max(SAMPLE_MOST, SAMPLE_SHARE * sum(waiting.values()))
+    work = 0.0
+    doubts: dict[str, float] = {}
+    for stratum, count in waiting.items():
+        if count <= 0:
+            continue
+        if (cost := forecast.cost(stratum)) is None:
+            mean = doubt = math.exp(_GROWTH * place_of(stratum)[1][0])
+        else:
+            mean, doubt = cost.seconds, cost.doubt
+        doubts[stratum] = count * doubt / math.sqrt(1 + asked.get(stratum, 0))
+        work += count * mean
+    if not doubts:
+        return None
+    unsure = math.sqrt(sum(doubt**2 for doubt in doubts.values()))
+    if sampled >= most or (unsure < SURE * work and sampled >= SAMPLE):
+        return None
+    return max(doubts, key=lambda stratum: (doubts[stratum], stratum))
+
+
+def giant(
+    forecast: Forecast, waiting: Mapping[str, int], in_hand: Mapping[str, int], workers: int
+) -> str | None:
+    """The stratum of the longest, where one of its Documents is a giant; ``in_hand`` as above."""
+    costs = {s: cost for s, n in waiting.items() if n > 0 and (cost := forecast.cost(s))}
+    work = sum(waiting[stratum] * cost.seconds for stratum, cost in costs.items())
+    for stratum, count in in_hand.items():
+        if cost := forecast.cost(stratum):
+            work += count * cost.seconds
+    longest = max(costs, key=lambda stratum: costs[stratum].seconds, default=None)
+    if longest is None or costs[longest].seconds <= GIANT * work / workers:
+        return None
+    return longest
