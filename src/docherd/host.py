@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from docherd import cgroups
+
 LINUX = sys.platform == "linux"
 
 #: environment variable that marks every process of a run: "<run token>.<worker number>"
@@ -31,7 +33,6 @@ THREAD_VARIABLES = (
 
 _PR_SET_PDEATHSIG = 1
 _FALLOC_FL_KEEP_SIZE, _FALLOC_FL_PUNCH_HOLE = 1, 2
-_UNLIMITED = 1 << 60
 _BETWEEN_LOOKS = 0.005
 
 #: open files that a worker costs its parent, with those of its successor; and all else
@@ -52,14 +53,33 @@ def cores() -> int:
     slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
     if slurm.isdigit() and int(slurm) > 0:
         found.append(int(slurm))
-    found.extend(max(1, int(quota)) for quota in _cpu_quotas())
+    found.extend(max(1, int(quota)) for quota in cgroups.cpu_quotas())
     return max(1, min(found))
 
 
-def memory() -> int:
-    """Bytes of memory there are: physical, or the least cgroup limit above us."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([physical, *_memory_limits()])
+def memory(process: Path = cgroups.SELF) -> int:
+    """Bytes of memory there are: physical, or the least cgroup limit above a process, which is us.
+
+    ``process`` is a folder like /proc/self.
+    """
+    limit = cgroups.Memory(process).allowed().limit
+    physical, _ = physical_memory()
+    return physical if limit is None else min(physical, limit)
+
+
+def physical_memory() -> tuple[int, int]:
+    """(bytes of memory the machine has, bytes of it that can still be had), cgroups aside.
+
+    What can be had includes what the kernel gives back when there is need.
+    """
+    if not LINUX:
+        import psutil
+
+        machine = psutil.virtual_memory()
+        return machine.total, machine.available
+    fields = status_fields("/proc/meminfo", 256)  # both are in its first three lines
+    total = fields.get("MemTotal") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return total, fields.get("MemAvailable", total)
 
 
 def workers_for_files(wanted: int) -> int:
@@ -83,44 +103,6 @@ def workers_for_files(wanted: int) -> int:
     return max(1, (room - used - _FILES_ELSE) // _FILES_EACH)
 
 
-def _cpu_quotas() -> Iterator[float]:
-    for folder in _cgroups("cpu"):
-        match _read(folder / "cpu.max").split():  # v2: "quota period" or "max period"
-            case [quota, period] if quota.isdigit():
-                yield int(quota) / int(period)
-        quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
-        if quota.isdigit() and period.isdigit():
-            yield int(quota) / int(period)
-
-
-def _memory_limits() -> Iterator[int]:
-    for folder in _cgroups("memory"):
-        for name in ("memory.max", "memory.limit_in_bytes"):  # v2, v1
-            limit = _read(folder / name)
-            if limit.isdigit() and int(limit) < _UNLIMITED:
-                yield int(limit)
-
-
-def _cgroups(controller: str) -> Iterator[Path]:
-    """The folders of our cgroup and of every one above it, in v1 and v2 hierarchies."""
-    for line in _read(Path("/proc/self/cgroup")).splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers and controller not in controllers.split(","):
-            continue
-        mounts = (f"/sys/fs/cgroup/{controllers}", f"/sys/fs/cgroup/{controller}")
-        v2 = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
-        for mount in mounts if controllers else v2:
-            folder = Path(mount + path)
-            yield from (f for f in (folder, *folder.parents) if f.is_relative_to(mount))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
-
-
 # ── what a process uses ──────────────────────────────────────────────────────────────────────
 
 
@@ -140,11 +122,11 @@ def tree_memory(pid: int) -> int:
     return total
 
 
-def status_fields(path: str) -> dict[str, int]:
-    """The memory lines of a /proc/PID/status, in bytes; empty if the process is gone."""
+def status_fields(path: str, most: int = 8192) -> dict[str, int]:
+    """The memory lines within the first bytes of a /proc/PID/status; empty if it is gone."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half the cost of Path.open
-            return parse_status(file.read(8192))
+            return parse_status(file.read(most))
     except OSError:
         return {}
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docherd import host
+from docherd import cgroups, host
 
 #: what a process may call itself (the kernel escapes the newline)
 NAMES = st.binary(max_size=15).map(lambda name: name.replace(b"\n", b""))
@@ -16,88 +16,52 @@ NAMES = st.binary(max_size=15).map(lambda name: name.replace(b"\n", b""))
 linux = pytest.mark.skipif(not host.LINUX, reason="reads /proc")
 
 
-def _machine(monkeypatch, files, cores=8):
-    """A machine whose control files say this."""
-    monkeypatch.setattr(host, "_read", lambda path: files.get(str(path), ""))
+def _machine(monkeypatch, quotas=(), cores=8):
+    """A machine, and what the cgroups above us allow of it."""
+    monkeypatch.setattr(cgroups, "cpu_quotas", lambda: list(quotas))
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
 
 
 def test_without_limits_the_affinity_counts(monkeypatch):
     """A process pinned to three cores has three."""
-    _machine(monkeypatch, {}, cores=3)
+    _machine(monkeypatch, cores=3)
     assert host.cores() == 3
 
 
 @pytest.mark.parametrize(
-    ("files", "cores"),
-    [
-        ({"/proc/self/cgroup": "0::/a/b", "/sys/fs/cgroup/a/b/cpu.max": "200000 100000"}, 2),
-        ({"/proc/self/cgroup": "0::/a/b", "/sys/fs/cgroup/a/cpu.max": "300000 100000"}, 3),
-        ({"/proc/self/cgroup": "0::/a/b", "/sys/fs/cgroup/a/b/cpu.max": "max 100000"}, 8),
-        ({"/proc/self/cgroup": "0::/", "/sys/fs/cgroup/cpu.max": "50000 100000"}, 1),
-        (
-            {
-                "/proc/self/cgroup": "4:cpu,cpuacct:/x\n1:name=systemd:/x",
-                "/sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_quota_us": "400000",
-                "/sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_period_us": "100000",
-            },
-            4,
-        ),
-        (
-            {
-                "/proc/self/cgroup": "4:cpu,cpuacct:/x",
-                "/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "-1",
-                "/sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "100000",
-            },
-            8,
-        ),
-    ],
+    ("quotas", "cores"), [([2.0], 2), ([4.0, 3.5], 3), ([0.5, 4.0], 1), ([16.0], 8)]
 )
-def test_a_cpu_quota_anywhere_above_us_counts(monkeypatch, files, cores):
-    """Containers of both cgroup generations give what they were given, at least one core."""
-    _machine(monkeypatch, files)
+def test_the_least_cpu_quota_above_us_counts(monkeypatch, quotas, cores):
+    """In whole cores, at least one."""
+    _machine(monkeypatch, quotas)
     assert host.cores() == cores
 
 
 @pytest.mark.parametrize(("granted", "cores"), [("2", 2), ("64", 8), ("0", 8), ("many", 8)])
 def test_slurm_is_heard(monkeypatch, granted, cores):
     """A job step uses what it was granted, never more than there is."""
-    _machine(monkeypatch, {})
+    _machine(monkeypatch)
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", granted)
     assert host.cores() == cores
 
 
-@pytest.mark.parametrize(
-    "files",
-    [
-        {"/proc/self/cgroup": "0::/a/b", "/sys/fs/cgroup/a/memory.max": "67108864"},
-        {
-            "/proc/self/cgroup": "9:memory:/a",
-            "/sys/fs/cgroup/memory/a/memory.limit_in_bytes": "67108864",
-        },
-        {
-            "/proc/self/cgroup": "0::/a",
-            "/sys/fs/cgroup/a/memory.max": "max",
-            "/sys/fs/cgroup/memory.max": "67108864",
-        },
-    ],
-)
-def test_the_least_memory_limit_above_us_counts(monkeypatch, files):
-    """Whichever group of the tree is the narrowest."""
-    _machine(monkeypatch, files)
-    assert host.memory() == 64 << 20
+@linux
+def test_what_the_machine_has_is_what_the_kernel_says():
+    """And some of it can still be had: more than is free, less than there is."""
+    fields = host.status_fields("/proc/meminfo")
+    total, available = host.physical_memory()
+    assert total == fields["MemTotal"] == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 0 < available < total
+    assert abs(available - fields["MemAvailable"]) < total / 4  # others are at work
 
 
-def test_no_limit_leaves_the_physical_memory(monkeypatch):
-    """cgroup v1 writes a huge number where there is none."""
+def test_a_kernel_that_does_not_say_never_makes_us_wait(monkeypatch):
+    """All of it is there then, as sysconf counts it."""
+    monkeypatch.setattr(host, "LINUX", True)
+    monkeypatch.setattr(host, "status_fields", lambda path, most: {})
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    unlimited = {
-        "/proc/self/cgroup": "9:memory:/",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
-    }
-    _machine(monkeypatch, unlimited)
-    assert host.memory() == physical
+    assert host.physical_memory() == (physical, physical)
 
 
 def test_status_lines_are_bytes():

@@ -25,7 +25,10 @@ ANY = {
     *("report._kind_rows", "report._group", "view.__init__"),
 }
 
-NOUNS = {"version", "model", "exceptions", "units", "quoting", "config", "host"}
+NOUNS = {
+    *("version", "model", "exceptions", "units", "quoting", "config"),
+    *("cgroups", "host", "pressure"),
+}
 ENGINE = {"engine", "start", "job", "pace", "once", "dryrun", "repair", "rebuild"}
 TOP = {"cli", "commands", "queries", "upkeep", "api", "__main__", ""}
 #: rooms of the walk, which do not know each other but for these
