@@ -100,7 +100,7 @@ class Allowed:
 
 
 class Memory:
-    """The cgroups that may limit the memory of a process: found once (350 us), read often."""
+    """The cgroups that may limit the memory of a process: found once (300 us), read often."""
 
     def __init__(self, process: Path = SELF) -> None:
         around = list(folders("memory", process))
@@ -113,7 +113,7 @@ class Memory:
         self._pressure = next(counted, "")
 
     def allowed(self) -> Allowed:
-        """The least limit, and the least that is left below any; 8 us a cgroup, 40 with a limit.
+        """The least limit, the least left below any; 8 us a cgroup, 30 more where it has a limit.
 
         Used is what cannot be given back. File pages can, also the active ones (reading a file
         twice makes them that), and so can the kernel's names and inodes of files: after 100,000

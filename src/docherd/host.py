@@ -14,8 +14,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from docherd import cgroups
-
 LINUX = sys.platform == "linux"
 
 #: environment variable that marks every process of a run: "<run token>.<worker number>"
@@ -49,6 +47,8 @@ def supported() -> bool:
 
 def cores() -> int:
     """Cores this process may use: the least of affinity, cgroup CPU quota and Slurm's grant."""
+    from docherd import cgroups  # 2 ms that a worker's start does without
+
     found = [len(os.sched_getaffinity(0)) if LINUX else (os.cpu_count() or 1)]
     slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
     if slurm.isdigit() and int(slurm) > 0:
@@ -57,11 +57,13 @@ def cores() -> int:
     return max(1, min(found))
 
 
-def memory(process: Path = cgroups.SELF) -> int:
+def memory(process: Path = Path("/proc/self")) -> int:
     """Bytes of memory there are: physical, or the least cgroup limit above a process, which is us.
 
     ``process`` is a folder like /proc/self.
     """
+    from docherd import cgroups
+
     limit = cgroups.Memory(process).allowed().limit
     physical, _ = physical_memory()
     return physical if limit is None else min(physical, limit)
