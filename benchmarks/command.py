@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,33 +59,46 @@ def run(
     notes: Path | None = None,
     probe: Callable[[int], Any] | None = None,
     interval: float = 0.1,
+    environment: Mapping[str, str] | None = None,
+    patience: float = PATIENCE,
 ) -> Ran:
     """Run a command to its end; ``probe`` gets its process id every ``interval`` seconds.
 
-    What other work left unwritten is written before, so that nobody pays for somebody else.
+    What other work left unwritten is written before, so that nobody pays for somebody else. One
+    that takes more than ``patience`` seconds is ended.
     """
     os.sync()
     output, errors = scratch / "stdout", scratch / "stderr"
     samples: list[tuple[float, Any]] = []
     begin = time.perf_counter()
-    process = begin_command(command, output, errors, notes)
+    process = begin_command(command, output, errors, notes, environment)
     try:
-        end = _wait(process, interval if probe else None, lambda: _look(process, probe, samples))
+        pause = interval if probe else patience
+        end = _wait(process, pause, patience, lambda: _look(process, probe, samples))
     finally:
-        if process.poll() is None:
+        if late := process.poll() is None:
             end_all(process)
     seconds = end - begin
     timed = [(at - begin, seen) for at, seen in samples]
     error = "" if process.returncode == 0 else _why(process.returncode, errors)
+    if late:
+        error = f"not ended after {patience:,.0f} s"
     return Ran(seconds, _last_json(output), timed, error)
 
 
 def begin_command(
-    command: Sequence[str], output: Path, errors: Path, notes: Path | None = None
+    command: Sequence[str],
+    output: Path,
+    errors: Path,
+    notes: Path | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a process group of its own, its words going to files."""
+    """Start a command in a process group of its own, its words going to files.
+
+    ``more`` stands in its environment besides what stands there anyway.
+    """
     environment = {key: value for key, value in os.environ.items() if key not in THREAD_VARIABLES}
-    environment |= {"RAY_USAGE_STATS_ENABLED": "0"}
+    environment |= {"RAY_USAGE_STATS_ENABLED": "0", **(more or {})}
     if notes is not None:
         from benchmarks.functions import NOTES
 
@@ -112,17 +125,17 @@ def end_all(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> N
 
 
 def _wait(
-    process: subprocess.Popen[bytes], interval: float | None, look: Callable[[], None]
+    process: subprocess.Popen[bytes], pause: float, patience: float, look: Callable[[], None]
 ) -> float:
-    """Until the process has ended; returns when that was."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+    """Until the process has ended, or patience has; returns when that was."""
+    deadline = time.monotonic() + patience
+    while (left := deadline - time.monotonic()) > 0:
         look()
-        if ended(process, interval or PATIENCE):
+        if ended(process, min(pause, left)):
             end = time.perf_counter()
             process.wait()
             return end
-    raise subprocess.TimeoutExpired(process.args, PATIENCE)
+    return time.perf_counter()
 
 
 def ended(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -43,6 +43,17 @@ def megabytes(size: float) -> str:
     return f"{number(size / 1e6)} MB"
 
 
+def percent(share: float) -> str:
+    """A share of one."""
+    return f"{number(100 * share)} %"
+
+
+def goals(rows: Sequence[tuple[str, str, str, bool]]) -> list[str]:
+    """What was wanted and what was reached: (what, target, reached, whether that is enough)."""
+    heads = ("", "target", "reached", "")
+    return table(heads, [(*row[:3], "met" if row[3] else "**missed**") for row in rows])
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool = False) -> list[str]:
     """Markdown; all columns but the first are set to the right, for figures, or to the ``left``."""
     other = "---|" if left else "---:|"

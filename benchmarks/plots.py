@@ -18,6 +18,10 @@ class Curve:
 
     name: str
     points: Sequence[tuple[float, float]]
+    #: (across, from, to): what is shaded around it
+    band: Sequence[tuple[float, float, float]] = ()
+    #: a limit or a truth, not something measured
+    limit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +31,22 @@ class Axes:
     title: str
     across: str
     up: str
+    #: where the upward axis ends; None for as far as the lines go
+    top: float | None = None
 
 
 def curves(path: Path, axes: Axes, lines: Sequence[Curve]) -> None:
     """Lines over a common axis, from zero."""
     figure, plot = _figure(axes, 3.2)
-    for line, color in zip(lines, COLORS, strict=False):
+    colors = iter(COLORS)
+    for line in lines:
+        color, dashes = (GREY, "--") if line.limit else (next(colors), "-")
+        if line.band:
+            plot.fill_between(*zip(*line.band, strict=True), color=color, alpha=0.14, linewidth=0)
         if line.points:
-            plot.plot(*zip(*line.points, strict=True), color=color, linewidth=1.6, label=line.name)
-    plot.set_ylim(bottom=0)
+            across, up = zip(*line.points, strict=True)
+            plot.plot(across, up, dashes, color=color, linewidth=1.6, label=line.name)
+    plot.set_ylim(bottom=0, top=axes.top)
     plot.set_xlim(left=0)
     plot.grid(axis="y", color="#e5e7eb", linewidth=0.8)
     plot.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2)

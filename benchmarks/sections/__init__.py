@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.figures import Figures
-from benchmarks.sections import memory, noop, pdf, resume, start, ten_million, text, threads, watch
+from benchmarks.sections import (
+    eta,
+    memory,
+    noop,
+    pdf,
+    resume,
+    start,
+    ten_million,
+    text,
+    threads,
+    watch,
+)
 from benchmarks.session import Session
 
 
@@ -36,5 +47,6 @@ SECTIONS = (
     Section("start", "Time to start", start.measure, start.page),
     Section("threads", "Threads", threads.measure, threads.page),
     Section("watch", "Watching, crashing, waiting for the disk", watch.measure, watch.page),
+    Section("eta", "The predicted end", eta.measure, eta.page),
     Section("ten-million", "Ten million", ten_million.measure, ten_million.page, default=False),
 )
