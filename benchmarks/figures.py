@@ -45,7 +45,8 @@ def megabytes(size: float) -> str:
 
 def percent(share: float) -> str:
     """A share of one."""
-    return f"{number(100 * share)} %"
+    value = round(100 * share, 9)
+    return f"{value:,.0f} %" if value.is_integer() else f"{number(value)} %"
 
 
 def goals(rows: Sequence[tuple[str, str, str, bool]]) -> list[str]:

@@ -11,11 +11,13 @@ import json
 import mmap
 import os
 import time
+from contextlib import nullcontext
 from functools import lru_cache
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
+from benchmarks.functions import NOTES
 from docherd import Document
 
 #: names a JSON file: path → seconds of each page
@@ -23,7 +25,7 @@ TABLE = "DOCHERD_BENCHMARK_TABLE"
 #: dots per inch, pixels of a page at most, CPU seconds of a Document at most
 DPI, PIXELS, CPU_SECONDS = 300, 1.6e8, 60.0
 #: bytes a second at which memory is taken, and bytes at once
-TAKEN, STEP = 500e6, 5_000_000
+TAKEN, STEP = 500e6, 1_000_000
 
 
 def rendering(document: Document) -> dict[str, Any]:
@@ -77,15 +79,16 @@ def _table(path: str) -> dict[str, list[float]]:
 
 
 def told(path: str | Path) -> None:
-    """Sleep, compute and hold memory as the first line of the file says; note when that was."""
-    begun, cost = time.time(), cost_of(path)
-    with mmap.mmap(-1, max(1, int(cost.get("memory", 0))), mmap.MAP_PRIVATE) as block:
-        _fill(block)
-        time.sleep(cost.get("seconds", 0.0))
-    _compute(cost.get("cpu", 0.0))
-    if folder := os.environ.get("DOCHERD_BENCHMARK_NOTES"):
-        with Path(folder, str(os.getpid())).open("a") as notes:
-            notes.write(f"{begun} {time.time()}\n")
+    """Sleep, compute and hold memory as the first line of the file says, and note when."""
+    cost, folder = cost_of(path), os.environ.get(NOTES)
+    with Path(folder, str(os.getpid())).open("a") if folder else nullcontext() as notes:
+        if notes:
+            notes.write(f"{time.time()} ")
+            notes.flush()  # of one that is killed, only this remains
+        _hold(int(cost.get("memory", 0)), cost.get("seconds", 0.0))
+        _compute(cost.get("cpu", 0.0))
+        if notes:
+            notes.write(f"{time.time()}\n")
 
 
 def cost_of(path: str | Path) -> dict[str, float]:
@@ -95,15 +98,17 @@ def cost_of(path: str | Path) -> dict[str, float]:
     return found
 
 
-def _fill(block: mmap.mmap) -> None:
-    """Touch every page of it, at a steady pace, as a library takes what it needs bit by bit."""
+def _hold(size: int, seconds: float) -> None:
+    """Take memory bit by bit at a steady pace, as libraries do; sleep; give it back."""
     begin, page = time.monotonic(), b"\1" * STEP
-    for at in range(0, len(block), STEP):
-        part = page[: len(block) - at]
-        block[at : at + len(part)] = part
-        ahead = (at + len(part)) / TAKEN - (time.monotonic() - begin)
-        if ahead > 0.001:
-            time.sleep(ahead)
+    with mmap.mmap(-1, max(size, 1), mmap.MAP_PRIVATE) as block:
+        for at in range(0, size, STEP):
+            part = page[: size - at]
+            block[at : at + len(part)] = part
+            ahead = (at + len(part)) / TAKEN - (time.monotonic() - begin)
+            if ahead > 0.001:
+                time.sleep(ahead)
+        time.sleep(seconds)
 
 
 def _compute(seconds: float) -> None:

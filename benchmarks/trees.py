@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 #: files of a folder
 EACH = 1_000
 #: names of a folder of links; ext4 allows 65,000 of one file
 EACH_LINKED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Costly:
+    """A document that says what it costs, see loads.cost_of."""
+
+    #: its path below the folder
+    name: str
+    #: bytes
+    size: int
+    #: ``seconds`` asleep, ``cpu`` seconds, bytes of ``memory``
+    cost: dict[str, float]
 
 
 def files(folder: Path, count: int) -> Path:
@@ -51,4 +65,15 @@ def copies(folder: Path, originals: Sequence[str], count: int) -> Path:
         part.mkdir(parents=True, exist_ok=True)
         original = Path(originals[number % len(originals)])
         shutil.copyfile(original, part / f"{number:06d}{original.suffix.lower()}")
+    return folder
+
+
+def costly(folder: Path, documents: Iterable[Costly]) -> Path:
+    """Files of these sizes, no two alike, most of each a hole; the first line says the cost."""
+    for each in documents:
+        path = folder / each.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        head = f"{json.dumps(each.cost)}\n{each.name}\n".encode()
+        path.write_bytes(head)
+        os.truncate(path, max(each.size, len(head)))
     return folder

@@ -18,6 +18,7 @@ from benchmarks.sections import (
     pdf,
     resume,
     start,
+    tail,
     ten_million,
     text,
     threads,
@@ -48,5 +49,6 @@ SECTIONS = (
     Section("threads", "Threads", threads.measure, threads.page),
     Section("watch", "Watching, crashing, waiting for the disk", watch.measure, watch.page),
     Section("eta", "The predicted end", eta.measure, eta.page),
+    Section("tail", "The last documents", tail.measure, tail.page),
     Section("ten-million", "Ten million", ten_million.measure, ten_million.page, default=False),
 )
