@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,16 @@ def observe(
     inputs: Sequence[object],
     function: str,
     *options: object,
+    inside: Callable[[Sequence[str]], list[str]] = list,
     **how: Any,  # noqa: ANN401 - those of command.run
 ) -> Observed:
-    """Run docherd to its end over ``inputs``, which may be ``--files-from`` and a file."""
+    """Run docherd to its end over ``inputs``, which may be ``--files-from`` and a file.
+
+    ``inside`` makes of its command the one that is run.
+    """
     out = session.fresh("out")
     words = docherd("run", *inputs, "-o", out, "-p", f"{LOADS}:{function}", *options)
-    ran = session.run([*words, "--progress", "json"], **how)
+    ran = session.run(inside([*words, "--progress", "json"]), **how)
     events = list(_events(session.work / "stdout"))
     return Observed(ran, _of(events, "progress"), _of(events, "document"))
 

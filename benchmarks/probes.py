@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+#: memory of a process that is not a mapped file
+_HELD = ("RssAnon:", "RssShmem:", "VmSwap:")
+
 
 def memory(process: int) -> int | None:
     """Bytes resident; None where it has ended."""
@@ -23,15 +26,37 @@ def processor_seconds(process: int) -> float | None:
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else None
 
 
+def tree_memory(process: int) -> int:
+    """Bytes that a process and all its descendants hold themselves, mapped files not counted.
+
+    What a process shares with one that it was forked from counts in both.
+    """
+    return sum(_held(each) for each in _family(process))
+
+
 def running_threads(process: int) -> int:
     """Threads of a process and all its descendants that run or wait for a core."""
+    return sum(_running(each) for each in _family(process))
+
+
+def _family(process: int) -> set[int]:
+    """A process and all its descendants."""
     parents = dict(_parents())
     family, more = {process}, True
     while more:
         children = {child for child, parent in parents.items() if parent in family} - family
         family |= children
         more = bool(children)
-    return sum(_running(each) for each in family)
+    return family
+
+
+def _held(process: int) -> int:
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    fields = (line.split() for line in status.splitlines())
+    return sum(int(each[1]) * 1024 for each in fields if each and each[0] in _HELD)
 
 
 def _parents() -> Iterator[tuple[int, int]]:

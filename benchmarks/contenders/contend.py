@@ -31,6 +31,8 @@ class Asked:
     out: Path
     #: after which a slow consumer has seen enough
     seconds: float
+    #: bytes that all documents in hand may hold together, of those that know what each will
+    memory: int
 
     def paths(self) -> Iterator[str]:
         """The documents, as they are found."""
@@ -75,6 +77,7 @@ def arguments() -> Asked:
     parser.add_argument("--first")
     parser.add_argument("--out", type=Path, default=Path())
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--memory", type=int, default=0)
     return Asked(**vars(parser.parse_args()))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.figures import Figures
 from benchmarks.sections import (
+    admission,
     eta,
     memory,
     noop,
@@ -49,6 +50,7 @@ SECTIONS = (
     Section("threads", "Threads", threads.measure, threads.page),
     Section("watch", "Watching, crashing, waiting for the disk", watch.measure, watch.page),
     Section("eta", "The predicted end", eta.measure, eta.page),
+    Section("admission", "Memory within a budget", admission.measure, admission.page),
     Section("tail", "The last documents", tail.measure, tail.page),
     Section("ten-million", "Ten million", ten_million.measure, ten_million.page, default=False),
 )
