@@ -21,14 +21,14 @@ FAULTY, BANDED, BAND = 5, 40, 10
 #: what a faulty Document has to say: its amount
 AMOUNTS = {"str_huge": 1, "huge": 4, "many": 50}
 #: options under which each of FAULTS ends as its table says
-LIMITS = ("--memory", "512MB", "--timeout", "4", "--max-output", "2MB")
+LIMITS = ("--memory", "512MB", "--timeout", "4", "--stall", "2", "--max-output", "2MB")
 
 #: takes the machine from all others, who are then late through no fault of their own
 _TOO_BAD = "fork_bomb"
 _FAILING = {name: fault.reason for name, fault in FAULTS.items() if fault.reason}
 _FAILING.pop(_TOO_BAD, None)
 #: each of them takes seconds, so that there are fewer of them: one of twelve faulty ones
-SLOW = tuple(name for name, why in _FAILING.items() if why in ("timeout", "memory"))
+SLOW = tuple(name for name, why in _FAILING.items() if why in ("timeout", "stalled", "memory"))
 _QUICK = tuple(name for name in _FAILING if name not in SLOW)
 #: done, and with the same Records each time
 _DONE = ("many", "empty")

@@ -82,6 +82,7 @@ def next_steps(folder: Path, counts: Counts, reasons: Mapping[Reason, int]) -> l
 _THE_PROCESSOR = "run one by hand, mend the processor, then try them again"
 _REMEDY: Mapping[Reason, str] = {
     Reason.TIMEOUT: "see where one hangs, or give them more time",
+    Reason.STALLED: "see where one hangs, or allow longer pauses (--stall)",
     Reason.MEMORY: "try them again where there is more memory",
     Reason.CRASH: "run one by hand to see what crashes, then try them again",
     Reason.EXIT: "run one by hand to see what ends the process, then try them again",

@@ -13,13 +13,12 @@ from docherd import progress as display
 from docherd import source
 from docherd.config import Options
 from docherd.exceptions import UsageError
-from docherd.job import Job, Summary, limits
+from docherd.job import Job, Summary, limits, setup_of
 from docherd.keywords import RunOptions, WorkOptions
 from docherd.model import Document
 from docherd.opened import Run
 from docherd.processors import describe
 from docherd.result import Result
-from docherd.setup import Setup
 from docherd.stop import Stop, signals
 from docherd.stream import Bar, Stream
 
@@ -98,8 +97,9 @@ def process(
     ahead, in a thread of its own. ``processor`` as for ``run``. ``ordered``: Results in the order
     of the paths. ``progress``: a tqdm bar. ``options``: ``workers`` (default: the cores there are),
     ``memory`` of all of them (bytes or "8GB"; default: 80 % of what there is), ``timeout`` of one
-    Document (seconds or "5m"; default: 5 minutes and 10 s for each MB), ``retries`` after an
-    error, ``max_output`` and ``max_input`` (bytes or "1GB"), ``nice``, ``passwords``.
+    Document (seconds or "5m"; default: 5 minutes and 10 s for each MB), ``stall`` (seconds or "2m")
+    without a heartbeat of one that gave some, ``retries`` after an error, ``max_output`` and
+    ``max_input`` (bytes or "1GB"), ``nice``, ``passwords``.
 
         for result in docherd.process(paths, process_single, workers=4):
             print(result.path, result.value if result.ok else result.error)
@@ -119,16 +119,7 @@ def process(
     if of_run := sorted(options.keys() - WorkOptions.__annotations__.keys()):
         raise UsageError(f"{of_run[0]} is an option of run, not of process")
     rules = limits(chosen)
-    setup = Setup(
-        describe(processor),
-        rules.workers,
-        chosen.max_output,
-        chosen.max_input,
-        chosen.passwords,
-        chosen.nice,
-        bare=True,
-        memory=rules.memory,
-    )
+    setup = setup_of(describe(processor), rules, chosen, bare=True)
     return Stream(paths, setup, rules, ordered=ordered, bar=_bar(paths) if progress else None)
 
 

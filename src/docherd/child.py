@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
@@ -20,6 +20,7 @@ from docherd import host, spawn
 from docherd.admission import Claim
 from docherd.exceptions import EnvironmentFault
 from docherd.model import Busy, Grant, Outcome, Reason, Spool, Spooled, Status, Task
+from docherd.pulse import Pulse
 from docherd.sinks.jsonl import write_all
 from docherd.slots import new_file, slot_name
 from docherd.wire import BODY_LIMIT, HEADER, INDEX_LIMIT, SLOT, SOCKET, SPOOL, Slot, clean
@@ -48,6 +49,7 @@ class Child:
         self.answered = 0
         #: seconds that the engine itself stood still since
         self.pause = 0.0
+        self.pulse = Pulse()
         #: bytes held by it and its children, as seen last, and most for this grant
         self.memory = 0
         self.peak = 0
@@ -202,6 +204,7 @@ class Child:
         now = time.monotonic()
         self.grant, self.given, self.answered = grant, now, 0
         self.pause, self.peak = 0.0, 0
+        self.pulse = Pulse()
         self.forget_output()
 
     def busy(self, now: float) -> Busy | None:
@@ -220,9 +223,14 @@ class Child:
         self.pause += seconds
         self.born += seconds
 
-    def cut_if_overdue(self, patience: float, now: float) -> bool:
-        """Kill it where its time is up; ``patience``: seconds until it must have begun."""
-        if self.grant is None or (verdict := self._overdue(self.grant, patience, now)) is None:
+    def cut_if_overdue(self, patience: float, stall: float, now: float) -> bool:
+        """Kill it where its time is up; seconds: ``patience`` until it must have begun, ``stall``
+        without a heartbeat.
+        """
+        if self.grant is None:
+            return False
+        verdict = self._overdue(self.grant, patience, now) or self._stalled(self.grant, stall, now)
+        if verdict is None:
             return False
         # Half a message hides which of several tasks was the last one done: they come back.
         unclear = self._incoming and len(self.grant.tasks) - self.answered > 1
@@ -241,6 +249,17 @@ class Child:
         elif held > patience + sum(grant.timeouts):
             return Reason.CRASH, "broke the protocol: took no task"
         return None
+
+    def _stalled(self, grant: Grant, stall: float, now: float) -> tuple[Reason, str] | None:
+        index, since, beat, page = self.slot.hand()
+        if not 0 <= index < len(grant.tasks):
+            return None
+        awake = now - self.pause
+        self.pulse = self.pulse.felt(index, since, beat, awake)
+        if not (missed := self.pulse.missed(stall, awake)):
+            return None
+        last = f", the last at page {page}" if page >= 0 else ""
+        return Reason.STALLED, f"no heartbeat for {round(missed, 1):g} s{last}"
 
     def look_at_memory(self) -> None:
         """See how many bytes its process tree holds."""
@@ -365,25 +384,3 @@ def _nameless(path: Path) -> int:
     fd = new_file(path)
     path.unlink()
     return fd
-
-
-class Sentinel:
-    """The process that cleans up after the engine, however it ends (docherd.sentinel)."""
-
-    def __init__(self, token: str, folders: Sequence[Path] = ()) -> None:
-        """``folders`` are removed with everything in them."""
-        read, self._pipe = os.pipe()
-        files = {0: read, 1: spawn.NOTHING, 2: spawn.NOTHING}
-        try:
-            self._pid = spawn.python("docherd.sentinel", (token, *map(str, folders)), files)
-        except OSError as error:
-            raise EnvironmentFault(f"cannot start a process: {error.strerror}") from error
-        finally:
-            os.close(read)
-
-    def close(self) -> None:
-        """Let it sweep, and wait until it has; idempotent."""
-        if self._pipe >= 0:
-            os.close(self._pipe)
-            self._pipe = -1
-            spawn.wait(self._pid)

@@ -16,10 +16,9 @@ from docherd.dryrun import dry_run
 from docherd.exceptions import DocherdError, EnvironmentFault, UsageError
 from docherd.folder import Folder
 from docherd.identity import About
-from docherd.job import Job, Summary, limits
+from docherd.job import Job, Summary, limits, setup_of
 from docherd.model import Outcome, Reason, Root, Status, printable
 from docherd.processors import describe
-from docherd.setup import Setup
 from docherd.stop import Stop, die_of, signals, silence
 from docherd.view import View
 
@@ -238,17 +237,8 @@ def _say_ending(summary: Summary, *, verdict: bool) -> None:
 def try_(given: Namespace) -> int:
     """`docherd try FILE [-p NAME]`"""
     options = _options(given, {})
-    rules = limits(options)
-    setup = Setup(
-        describe(options.processor),
-        1,
-        options.max_output,
-        options.max_input,
-        options.passwords,
-        options.nice,
-        memory=rules.memory,
-        spares=0,
-    )
+    rules = replace(limits(options), workers=1)
+    setup = setup_of(describe(options.processor), rules, options, spares=0)
     file = Path(given.file)
     size = file.stat().st_size if file.exists() else 0
     attempt = once.attempt(

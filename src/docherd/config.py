@@ -131,6 +131,18 @@ class Options:
             group="limits",
         ),
     )
+    stall: float = _option(
+        120.0,
+        Flag(
+            "time without a heartbeat after which a document that gave some counts as hung, as 90,"
+            " 2m or 1h (default: 2m; always ten times its longest pause so far)",
+            _seconds,
+            (),
+            "TIME",
+            unit="s",
+            group="limits",
+        ),
+    )
     max_output: int = _option(
         1_000_000_000,
         Flag(

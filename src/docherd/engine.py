@@ -171,9 +171,9 @@ class Engine:
 
     def _warn(self, pool: Pool) -> None:
         """Once: that fewer workers than were asked for could be started."""
-        if pool.shrunk and not self._warned:
+        if pool.crew.shrunk and not self._warned:
             self._warned = True
-            why = pool.shrunk.partition(";")[0]
+            why = pool.crew.shrunk.partition(";")[0]
             self._display.message(f"{why}: going on with fewer")
             self._rooms.log.line(why)
 
@@ -184,9 +184,9 @@ class Engine:
         supply, scheduler = self._rooms.supply, self._rooms.scheduler
         supply.refill(self._in_hand)
         over = self._walked and not supply.waiting
-        pool.grow(scheduler.waiting + (scheduler.deferred if over else 0))
-        while pool.has_room() and self._rooms.committer.backlog + self._bytes < BACKLOG:
-            grant = scheduler.next(pool.busy, over, pool.room)
+        pool.crew.grow(scheduler.waiting + (scheduler.deferred if over else 0))
+        while pool.crew.has_room() and self._rooms.committer.backlog + self._bytes < BACKLOG:
+            grant = scheduler.next(pool.crew.busy, over, pool.room)
             if grant is None:
                 return
             if not pool.give(grant):
@@ -284,7 +284,7 @@ class Engine:
             self._rooms.log.printed(pool.printed())
 
     def _over(self, pool: Pool) -> bool:
-        if pool.busy:
+        if pool.crew.busy:
             return False
         if self._ending:
             return True
@@ -335,7 +335,7 @@ class Engine:
 
     def _notice(self) -> str:
         if self._stop.level is Level.DRAIN:
-            return f"finishing {self._rooms.pool.busy} in hand; Ctrl-C again stops now"
+            return f"finishing {self._rooms.pool.crew.busy} in hand; Ctrl-C again stops now"
         if self._stop.level is Level.NOW:
             return "stopping now"
         return str(self._policy or "")

@@ -11,6 +11,7 @@ from docherd.exceptions import UsageError
 from docherd.model import Counts, Reason, Root
 from docherd.processors import Processor
 from docherd.scheduler import Rules
+from docherd.setup import Setup
 from docherd.walk import Filters
 
 #: least memory a worker is worth starting with
@@ -102,4 +103,22 @@ def filters_of(options: Options) -> Filters:
     """Which entries of the inputs count."""
     return Filters(
         options.include, options.exclude, options.hidden, options.checksum, options.limit
+    )
+
+
+def setup_of(
+    processor: Processor, rules: Rules, options: Options, *, bare: bool = False, spares: int = 1
+) -> Setup:
+    """What every worker gets; ``bare`` and ``spares`` as in Setup."""
+    return Setup(
+        processor,
+        rules.workers,
+        options.max_output,
+        options.max_input,
+        passwords=options.passwords,
+        nice=options.nice,
+        stall=options.stall,
+        memory=rules.memory,
+        bare=bare,
+        spares=spares,
     )

@@ -16,6 +16,7 @@ class WorkOptions(TypedDict, total=False):
     workers: int | None
     memory: int | str | None
     timeout: float | str | None
+    stall: float | str | None
     max_output: int | str | None
     max_input: int | str | None
     retries: int | None

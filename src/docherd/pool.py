@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import selectors
 import signal
 import time
@@ -27,9 +26,11 @@ from docherd import host, replies
 from docherd.admission import LOOK_MIN
 from docherd.bell import Bell
 from docherd.budget import Budget
-from docherd.child import FAREWELL, Child, Sentinel
+from docherd.child import FAREWELL, Child
+from docherd.crew import Crew
 from docherd.exceptions import EnvironmentFault, ProcessorError
 from docherd.model import Busy, Grant, Outcome, Reason, Status
+from docherd.sentinel import Sentinel
 from docherd.setup import Setup
 from docherd.wire import Json, batch_to_wire
 
@@ -40,8 +41,6 @@ START_LIMIT, START_TRIES = 60.0, 3
 LEAK_FACTOR, LEAK_BYTES = 1.5, 64 << 20
 #: a worker is replaced after this many tasks or bytes of spool
 RETIRE_TASKS, RETIRE_SPOOL = 100_000, 4 << 30
-#: seconds until it is tried again to start a worker, where the system had none for us
-SPAWN_AGAIN = 1.0
 #: seconds between looks at all workers
 LOOK_EVERY = 0.02
 #: a gap between two looks longer than this means that the engine, not the workers, stood still
@@ -64,27 +63,21 @@ class Pool:
         Raises EnvironmentFault where no process can be started.
         """
         self._setup = setup
-        self._folder = folder
         self._epoch = epoch
-        self._token = secrets.token_hex(8)
-        self._environment = setup.environment()
-        self._children: dict[int, Child] = {}
-        self._numbers = 0
+        self.budget = Budget(setup.memory)
+        self.crew = Crew(setup, folder, epoch, self.budget, self._welcome)
+        self._children = self.crew.children
         self._failed_starts = 0
         self._ended: list[Outcome] = []
         self._looked = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._bell = Bell()
         self._selector.register(self._bell.fd, selectors.EVENT_READ, None)
-        self._sentinel = Sentinel(self._token, [folder] if private else [])
-        self._proven = False
+        self._sentinel = Sentinel(self.crew.token, [folder] if private else [])
         self.fingerprint = setup.processor.fingerprint or ""
-        #: why there are fewer workers than there should be; when to try again
-        self.shrunk, self._again = "", 0.0
         self._keep_slots = not private
         #: slots of workers that died with a task in hand, to be removed once that is committed
         self.buried: list[Path] = []
-        self.budget = Budget(setup.memory)
         #: seconds the last worker took from its start until it had loaded the processor
         self.start_seconds = 0.0
 
@@ -95,38 +88,14 @@ class Pool:
 
         Raises ProcessorError where it cannot be loaded, EnvironmentFault where no worker starts.
         """
-        while not self._proven:
+        while not self.crew.proven:
             if not self._children:
-                self._spawn()
+                self.crew.spawn()
             self.outcomes(LOOK_MIN)
-
-    def grow(self, waiting: int) -> None:
-        """Have as many workers as ``waiting`` tasks can use, and the spares."""
-        live = sum(not child.leaving for child in self._children.values())
-        wanted = min(self._setup.size, self.busy + waiting)
-        wanted += self._setup.spares if wanted else 0
-        wanted = min(wanted, self.budget.workers(self._children.values()))
-        while live < wanted and self._spawn_another():
-            live += 1
-
-    def has_room(self) -> bool:
-        """True where ``give`` would find an idle worker now."""
-        return self.busy < self._setup.size and any(c.idle for c in self._children.values())
-
-    def has_fresh(self, wanted: int) -> bool:
-        """True where an idle worker has served nobody; else up to ``wanted`` are being made."""
-        idle = [child for child in self._children.values() if child.idle]
-        if any(not child.served for child in idle):
-            return True
-        starting = sum(child.starting for child in self._children.values())
-        if idle and starting < min(wanted, self._setup.size):
-            idle[0].hang_up()
-            self._spawn_another()
-        return False
 
     def give(self, grant: Grant) -> bool:
         """Send a grant to an idle worker; False where none is free (or fresh) yet."""
-        child = self._idle_for(grant)
+        child = self.crew.free_for(grant)
         if child is None:
             return False
         child.take(grant, self._epoch)
@@ -196,12 +165,8 @@ class Pool:
         self._sentinel.close()
 
     @property
-    def busy(self) -> int:
-        """Workers with something in hand."""
-        return sum(child.grant is not None for child in self._children.values())
-
-    @property
-    def room(self) -> int:  # bytes that one more grant may reserve
+    def room(self) -> int:
+        """Bytes of the budget that one more grant may reserve."""
         return self.budget.room(self._children.values())
 
     @property
@@ -214,45 +179,12 @@ class Pool:
         now = time.monotonic()
         return (busy for child in self._children.values() if (busy := child.busy(now)))
 
-    # ── starting ─────────────────────────────────────────────────────────────────────────────
+    # ── traffic ──────────────────────────────────────────────────────────────────────────────
 
-    def _spawn(self) -> None:
-        self._numbers += 1
-        mark = {host.MARK: f"{self._token}.{self._numbers}"}
-        child = Child(self._numbers, self._folder, self._epoch, self._environment | mark)
-        self._children[child.number] = child
+    def _welcome(self, child: Child) -> None:
         self._selector.register(child.output, selectors.EVENT_READ, child.number)
         self._selector.register(child.sock, selectors.EVENT_READ, child.number)
         self._send(child, self._setup.message())
-
-    def _spawn_another(self) -> bool:
-        """False where the system has no process for us now: the others go on, it is tried again.
-
-        Raises EnvironmentFault where there are no others.
-        """
-        now = time.monotonic()
-        if now < self._again:
-            return False
-        try:
-            self._spawn()
-        except EnvironmentFault as error:
-            if not (self._proven and self._children):
-                raise
-            self._again, self.shrunk = now + SPAWN_AGAIN, str(error)
-            return False
-        return True
-
-    def _idle_for(self, grant: Grant) -> Child | None:
-        if self.busy >= self._setup.size:
-            return None
-        idle = [child for child in self._children.values() if child.idle]
-        if not grant.fresh:  # used ones first: a fresh one is what a retry will want
-            return max(idle, key=lambda child: child.served, default=None)
-        if not self.has_fresh(self._setup.size):
-            return None
-        return next(child for child in idle if not child.served)
-
-    # ── traffic ──────────────────────────────────────────────────────────────────────────────
 
     def _send(self, child: Child, message: bytes) -> None:
         child.send(message)
@@ -295,12 +227,12 @@ class Pool:
         try:
             fingerprint = replies.handshake(message, self._setup.processor.name)
         except ProcessorError as error:
-            if not self._proven:
+            if not self.crew.proven:
                 raise
             child.kill((Reason.ERROR, str(error)))  # it loaded before: the machine has changed
             return
         self.fingerprint = self.fingerprint or fingerprint
-        child.ready = self._proven = True
+        child.ready = self.crew.proven = True
         self.budget.weigh(child, self._setup.processor.name)
         self.start_seconds = time.monotonic() - child.born
 
@@ -336,7 +268,7 @@ class Pool:
             if child.leaving or child.reap():  # it may die while a grandchild keeps its socket open
                 self._bury_if_ended(child, now)
             elif child.grant is not None:
-                child.cut_if_overdue(START_LIMIT, now)
+                child.cut_if_overdue(START_LIMIT, self._setup.stall, now)
             elif child.starting and now - child.born > START_LIMIT:
                 child.kill((Reason.TIMEOUT, f"not ready after {START_LIMIT:.0f} s"))
         self.budget.look(self._children.values(), now)
@@ -368,7 +300,7 @@ class Pool:
                 self.buried.append(child.keep_slot())
         elif child.verdict or not (child.ready or child.dismissed):
             self._count_failed_start(child)
-        host.sweep(f"{self._token}.{child.number}\0", 1, SWEEP if child.reap() else 0)
+        host.sweep(f"{self.crew.token}.{child.number}\0", 1, SWEEP if child.reap() else 0)
         self._forget(child)
 
     def _blame(self, child: Child, grant: Grant) -> None:

@@ -13,11 +13,36 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from docherd import host
+from docherd import host, spawn
+from docherd.exceptions import EnvironmentFault
 
 #: looks in a row that must find nothing, and seconds after which what is left cannot be killed
 _LOOKS, _PATIENCE = 3, 5.0
+
+
+class Sentinel:
+    """The process, as the engine sees it."""
+
+    def __init__(self, token: str, folders: Sequence[Path] = ()) -> None:
+        """``folders`` are removed with everything in them."""
+        read, self._pipe = os.pipe()
+        files = {0: read, 1: spawn.NOTHING, 2: spawn.NOTHING}
+        try:
+            self._pid = spawn.python("docherd.sentinel", (token, *map(str, folders)), files)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot start a process: {error.strerror}") from error
+        finally:
+            os.close(read)
+
+    def close(self) -> None:
+        """Let it sweep, and wait until it has; idempotent."""
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+            spawn.wait(self._pid)
 
 
 def main() -> None:

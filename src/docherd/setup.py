@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class Setup:
     passwords: tuple[str, ...] = ()
     #: added to the priority of each worker, 0 to 19
     nice: int = 0
+    #: seconds that a Document which gave heartbeats may give none
+    stall: float = math.inf
     #: lines without our keys, from which the very value can be made again
     bare: bool = False
     #: bytes that all workers together may hold

@@ -19,14 +19,13 @@ from docherd.exceptions import DamageError, DocherdError
 from docherd.folder import Folder
 from docherd.forecast import Forecast
 from docherd.identity import About, agree
-from docherd.job import Job, filters_of
+from docherd.job import Job, filters_of, setup_of
 from docherd.ledger import Ledger
 from docherd.log import Log
 from docherd.model import printable
 from docherd.pool import Pool
 from docherd.scheduler import Rules, Scheduler
 from docherd.segment import Segment
-from docherd.setup import Setup
 from docherd.slots import left_in_hand
 from docherd.supply import Supply
 from docherd.version import __version__
@@ -129,17 +128,7 @@ def _new_ledger(folder: Folder, stack: ExitStack) -> Ledger:
 
 
 def _pool(job: Job, rules: Rules, folder: Folder, epoch: int) -> Pool:
-    options = job.options
-    setup = Setup(
-        job.processor,
-        rules.workers,
-        options.max_output,
-        options.max_input,
-        options.passwords,
-        options.nice,
-        memory=rules.memory,
-    )
-    return Pool(setup, folder.pending, epoch)
+    return Pool(setup_of(job.processor, rules, job.options), folder.pending, epoch)
 
 
 def _agree(job: Job, old: About | None, fingerprint: str) -> About:

@@ -236,7 +236,7 @@ class _Drive:
 
     def _over(self, pool: Pool) -> bool:
         scheduler = self._scheduler
-        return self.feed.ended and not (scheduler.waiting or scheduler.deferred or pool.busy)
+        return self.feed.ended and not (scheduler.waiting or scheduler.deferred or pool.crew.busy)
 
     def _offer(self) -> None:
         """feed ─► scheduler, as long as the program keeps up."""
@@ -261,12 +261,12 @@ class _Drive:
     def _give(self, pool: Pool) -> None:
         """scheduler ─► pool; what killed a worker again at once, on a spare one."""
         scheduler = self._scheduler
-        pool.grow(scheduler.waiting + scheduler.deferred)
-        while pool.has_room():
+        pool.crew.grow(scheduler.waiting + scheduler.deferred)
+        while pool.crew.has_room():
             retry = bool(scheduler.deferred) and (
-                pool.has_fresh(scheduler.deferred) or not scheduler.waiting
+                pool.crew.has_fresh(scheduler.deferred) or not scheduler.waiting
             )
-            grant = scheduler.next(pool.busy, retry, pool.room)
+            grant = scheduler.next(pool.crew.busy, retry, pool.room)
             if grant is None:
                 return
             if not pool.give(grant):

@@ -11,6 +11,7 @@ from docherd.units import count, duration, estimate, rate, share
 MEANING: Mapping[Reason, str] = {
     Reason.ERROR: "the processor raised an exception",
     Reason.TIMEOUT: "took longer than its time limit and was stopped",
+    Reason.STALLED: "was at work, then gave no sign of life for too long and was stopped",
     Reason.MEMORY: "needed more memory than there was and was stopped",
     Reason.CRASH: "crashed the worker process (a signal, or broken output)",
     Reason.EXIT: "the worker process left without a result",

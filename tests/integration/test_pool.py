@@ -81,7 +81,7 @@ def turns(pool, until, seconds=20.0):
 
 def give(pool, grant):
     """Give it as soon as a worker is free."""
-    pool.grow(len(grant.tasks))
+    pool.crew.grow(len(grant.tasks))
     found = turns(pool, lambda _: pool.give(grant))
     assert found == []
 
@@ -118,7 +118,7 @@ def test_start_waits_for_a_loaded_processor(desk):
     assert pool.fingerprint == ""
     pool.start()
     assert len(pool.fingerprint) == 16
-    assert pool.has_room()
+    assert pool.crew.has_room()
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_workers_that_die_while_they_start_end_the_run(desk):
         os.kill(pid, signal.SIGKILL)
 
     def go_on(_):
-        pool.grow(1)
+        pool.crew.grow(1)
         return False
 
     with pytest.raises(EnvironmentFault, match=r"cannot start, 3 in a row.* code 5") as caught:
@@ -202,9 +202,9 @@ def test_no_more_is_given_than_there_are_workers(desk):
     for name in ("sleep-1", "sleep-2"):
         give(pool, desk.grant(name))
     turns(pool, lambda _: len(list(pool.in_hand())) == 2)
-    assert pool.busy == 2
+    assert pool.crew.busy == 2
     assert {busy.path for busy in pool.in_hand()} == {"in/sleep-1", "in/sleep-2"}
-    assert not pool.has_room()
+    assert not pool.crew.has_room()
     assert not pool.give(desk.grant("letter"))
 
 
@@ -236,14 +236,14 @@ def test_waking_ends_a_wait(desk):
 
 
 #: what each does to a worker that has 400 MB, and a second where it would never end
-FATAL = {Reason.CRASH, Reason.EXIT, Reason.TIMEOUT, Reason.MEMORY}
+FATAL = {Reason.CRASH, Reason.EXIT, Reason.TIMEOUT, Reason.STALLED, Reason.MEMORY}
 
 
 @pytest.mark.parametrize("fault", sorted(testing.FAULTS))
 def test_every_fault_at_every_place_of_a_batch_costs_one_document(desk, fault):
     """First, in the middle, last: the others are done, or come back untouched to be done."""
     kind = testing.FAULTS[fault]
-    pool = desk.pool(max_output=64 << 20, memory=400_000_000)
+    pool = desk.pool(max_output=64 << 20, memory=400_000_000, stall=1.0)
     room = {"seconds": 1.0 if kind.reason is Reason.TIMEOUT else 60.0, "memory": 400_000_000}
     for place in (0, 2, 4):
         names = [f"{place}{letter}" for letter in "abcd"]
@@ -316,6 +316,19 @@ def test_a_timeout_in_a_batch_is_the_one_of_the_document_in_hand(desk):
     assert 0.5 <= found[1].seconds < 1.5
 
 
+def test_a_document_that_stalls_in_a_batch_is_cut_before_its_time(desk):
+    """W03, W06: it gave heartbeats and then none; one that gives none at all has its time."""
+    pool = desk.pool(stall=0.5)
+    found = outcomes(pool, desk.grant("sleep-1:1", "stall-1", "b", seconds=60.0))
+    assert ends(found) == {
+        "sleep-1": UNTOUCHED,
+        "stall-1": (Status.FAILED, Reason.STALLED),
+        "b": UNTOUCHED,
+    }
+    assert 0.5 <= found[1].seconds < 1.65
+    assert found[1].message.endswith(", the last at page 3")
+
+
 def test_the_page_that_was_reached_is_kept(desk):
     """A failure says at which page the processor last was, and what it printed."""
     body = (
@@ -372,6 +385,20 @@ def test_an_engine_that_stood_still_times_nobody_out(desk):
     assert ends(turns(pool, lambda found: found)) == {"sleep-1": DONE}
 
 
+def test_an_engine_that_stood_still_stalls_nobody(desk):
+    """E08: nor are the heartbeats missed that could not be given meanwhile."""
+    pool = desk.pool(
+        desk.processor(
+            "def process(document: 'Document'):\n    document.heartbeat(1)\n    time.sleep(3)\n"
+        ),
+        stall=2.0,
+    )
+    give(pool, desk.grant("letter"))
+    turns(pool, lambda _: any(busy.page == 1 for busy in pool.in_hand()))
+    time.sleep(2.5)  # the fault itself
+    assert ends(turns(pool, lambda found: found)) == {"letter": DONE}
+
+
 def test_an_idle_worker_that_dies_is_replaced(desk):
     """W16: a death with nothing in hand makes no outcome."""
     pool = desk.pool()
@@ -379,7 +406,7 @@ def test_an_idle_worker_that_dies_is_replaced(desk):
     victims = oracle.workers(os.getpid())
     for pid in victims:
         os.kill(pid, signal.SIGKILL)
-    assert turns(pool, lambda _: not pool.has_room()) == []  # it has noticed
+    assert turns(pool, lambda _: not pool.crew.has_room()) == []  # it has noticed
     [outcome] = outcomes(pool, desk.grant("leak:0"))
     assert record_of(outcome)["pid"] not in victims
 
@@ -411,7 +438,7 @@ def test_stacks_of_busy_workers_can_be_seen(desk):
     turns(pool, lambda _: list(pool.in_hand()))
     pool.dump_stacks()
     turns(pool, lambda _: any("in sleep" in text for _, text in pool.printed()))
-    assert pool.busy == 1
+    assert pool.crew.busy == 1
 
 
 # ── end ──────────────────────────────────────────────────────────────────────────────────────

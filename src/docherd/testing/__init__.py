@@ -2,7 +2,7 @@
 
     echo hello > docs/fine.txt
     touch docs/segv-1.txt docs/sleep-1.txt
-    docherd run docs -o out -p docherd.testing:by_name --timeout 5
+    docherd run docs -o out -p docherd.testing:by_name --timeout 5 --stall 2
 
 The first word of a file's name, up to the first "-" or ".", chooses the fault; the table
 ``FAULTS`` says how such a Document must end. Every other name is harmless and gets one
@@ -33,6 +33,8 @@ def by_name(document: Document) -> object:
 FAULTS = {
     "sleep": Fault(hangs.sleep, Reason.TIMEOUT, "over its"),
     "heartbeat": Fault(hangs.heartbeat, Reason.TIMEOUT, "over its"),
+    "stall": Fault(hangs.stall, Reason.STALLED, "no heartbeat for"),
+    "slow": Fault(hangs.slow, None),
     "spin": Fault(hangs.spin, Reason.TIMEOUT, "over its"),
     "spin_gil": Fault(hangs.spin_gil, Reason.TIMEOUT, "over its"),
     "spin_native": Fault(hangs.spin_native, Reason.TIMEOUT, "over its"),

@@ -27,6 +27,22 @@ def heartbeat(document: Document) -> object:
     return harmless(document)
 
 
+def stall(document: Document) -> None:
+    """Says three times that work goes on, and then sleeps for an hour."""
+    for page in range(1, 4):
+        document.heartbeat(page)
+        time.sleep(0.05)
+    time.sleep(3600)
+
+
+def slow(document: Document) -> object:
+    """Says five times that work goes on, each time after twice as long as before: 3 s in all."""
+    for page in range(6):
+        document.heartbeat(page)
+        time.sleep(0.1 * 2**page if page < 5 else 0)
+    return harmless(document)
+
+
 def spin(document: Document) -> NoReturn:
     """Computes in Python for ever."""
     while True:
