@@ -50,7 +50,7 @@ def _rendered(document: Document) -> list[float]:
     pdf = pypdfium2.PdfDocument(document.path)
     try:
         for number in range(len(pdf)):
-            document.heartbeat(number)
+            document.heartbeat(number + 1, len(pdf))
             begin = time.process_time()
             page = pdf[number]
             width, height = page.get_size()
@@ -67,8 +67,9 @@ def _rendered(document: Document) -> list[float]:
 
 def paged(document: Document) -> None:
     """Sleep as long as the table says, page by page."""
-    for number, seconds in enumerate(_table(os.environ[TABLE]).get(os.fspath(document), ())):
-        document.heartbeat(number)
+    pages = _table(os.environ[TABLE]).get(os.fspath(document), ())
+    for number, seconds in enumerate(pages):
+        document.heartbeat(max(1, number), max(1, len(pages) - 1))
         time.sleep(seconds)
 
 

@@ -112,7 +112,7 @@ def _in_hand(pid: int) -> tuple[int | None, int]:
     descriptor = os.open(f"/proc/{pid}/fd/{SLOT}", os.O_RDWR | os.O_CLOEXEC)
     try:
         slot = Slot(descriptor)
-        index, held = slot.hand()[0], slot.held()[1]
+        index, held = slot.hand().place, slot.held()[1]
         slot.close()
     finally:
         os.close(descriptor)

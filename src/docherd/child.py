@@ -209,12 +209,18 @@ class Child:
 
     def busy(self, now: float) -> Busy | None:
         """What it is on; None where that is nothing."""
-        index, since, _, page = self.slot.hand()
-        if self.grant is None or not 0 <= index < len(self.grant.tasks):
+        hand = self.slot.hand()
+        if self.grant is None or not 0 <= hand.place < len(self.grant.tasks):
             return None
-        seconds = now - max(self.given, min(since, now))
-        task = self.grant.tasks[index]
-        return Busy(task.path, seconds, self.memory, page if page >= 0 else None, task.stratum)
+        task = self.grant.tasks[hand.place]
+        return Busy(
+            task.path,
+            now - max(self.given, min(hand.since, now)),
+            self.memory,
+            hand.page if hand.page >= 0 else None,
+            hand.pages if hand.pages >= max(1, hand.page) else None,
+            task.stratum,
+        )
 
     # ── watch ────────────────────────────────────────────────────────────────────────────────
 
@@ -238,7 +244,7 @@ class Child:
         return True
 
     def _overdue(self, grant: Grant, patience: float, now: float) -> tuple[Reason, str] | None:
-        index, since, _, _ = self.slot.hand()
+        index, since, *_ = self.slot.hand()
         held = now - self.given - self.pause
         if 0 <= index < len(grant.tasks):
             # Also the sum of all: a worker that lies about its start gains nothing.
@@ -251,7 +257,7 @@ class Child:
         return None
 
     def _stalled(self, grant: Grant, stall: float, now: float) -> tuple[Reason, str] | None:
-        index, since, beat, page = self.slot.hand()
+        index, since, beat, page, _ = self.slot.hand()
         if not 0 <= index < len(grant.tasks):
             return None
         awake = now - self.pause
@@ -328,7 +334,7 @@ class Child:
 
     def detail(self, trace: str | None = None) -> str | None:
         """Traceback, page, and the tail of what was printed, for a failure."""
-        page, printed = self.slot.hand()[3], self.printed()
+        page, printed = self.slot.hand().page, self.printed()
         parts = (
             (trace or "").rstrip(),
             f"at page {page}" if page >= 0 else "",
@@ -341,7 +347,7 @@ class Child:
         reason, message = self.cause()
         if self.ended == -signal.SIGBUS and _has_shrunk(task):
             reason, message = Reason.INPUT_CHANGED, "the file was cut while it was read"
-        since = max(self.given, self.slot.hand()[1])
+        since = max(self.given, self.slot.hand().since)
         return Outcome(
             task,
             Status.PENDING if self.crowded else Status.FAILED,

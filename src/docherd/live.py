@@ -153,7 +153,8 @@ def worker_line(busy: Busy, width: int) -> Text:
     figures = f"  {duration(busy.seconds):>11}"
     if width >= 60:
         figures += f"  {size(busy.memory):>7}"
-        page = "" if busy.page is None else f"page {count(busy.page)}"
+        of = "" if busy.pages is None else f"/{count(busy.pages)}"
+        page = "" if busy.page is None else f"page {count(busy.page)}{of}"
         figures = f"  {page:>10}{figures}"
     path = shortened(printable(busy.path), max(4, width - len(figures) - 3))
     text = Text("  ", no_wrap=True)

@@ -276,10 +276,15 @@ class Busy:
     path: str
     seconds: float
     memory: int
+    #: at which page of how many, where it says so
     page: int | None = None
+    pages: int | None = None
     stratum: str = ""
-    #: of its pages that are done, where it says so; else 0
-    share: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """How much of its pages is done; 0 where that is not known."""
+        return 0.0 if self.page is None or self.pages is None else (self.page - 1) / self.pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +338,7 @@ class Document(os.PathLike[str]):
         self,
         task: Task,
         detect: Callable[[Document], str],
-        beat: Callable[[int | None], None] = lambda page: None,
+        beat: Callable[[int | None, int | None], None] = lambda page, pages: None,
     ) -> None:
         self._task = task
         #: bytes, when it was opened
@@ -384,11 +389,12 @@ class Document(os.PathLike[str]):
         """The kind if anybody asked for it, else None: never reads the file."""
         return self._kind
 
-    def heartbeat(self, page: int | None = None) -> None:
-        """Tell the engine that work goes on, and at which page (shown, and kept with a failure).
+    def heartbeat(self, page: int | None = None, pages: int | None = None) -> None:
+        """Tell the engine that work goes on, and at which page, counted from 1 (shown, and kept
+        with a failure), of how many: then the run's end is foretold from what is left of them.
 
         From the first one on, a pause longer than --stall (2 minutes), and than ten times the
         longest pause before it, ends the Document as ``stalled``: give one a page, sheet or
         message. Costs a microsecond. It does not extend the timeout.
         """
-        self._beat(page)
+        self._beat(page, pages)

@@ -304,7 +304,7 @@ class Pool:
         self._forget(child)
 
     def _blame(self, child: Child, grant: Grant) -> None:
-        index = child.slot.hand()[0]
+        index = child.slot.hand().place
         blamed = not child.dismissed and child.answered <= index < len(grant.tasks)
         for position in range(child.answered, len(grant.tasks)):
             task = grant.tasks[position]

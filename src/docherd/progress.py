@@ -94,6 +94,7 @@ def status(snapshot: Snapshot) -> dict[str, object]:
                 "seconds": round(busy.seconds, 3),
                 "memory": busy.memory,
                 "page": busy.page,
+                "pages": busy.pages,
             }
             for busy in snapshot.busy
         ],

@@ -21,7 +21,7 @@ def left_in_hand(folder: Path, epoch: int) -> list[int]:
             if os.fstat(opened.fileno()).st_size != Slot.SIZE:
                 continue  # died before it was made whole: nothing was given yet
             slot = Slot(opened.fileno())
-            index, held = slot.hand()[0], slot.held()
+            index, held = slot.hand().place, slot.held()
             slot.close()
         if held[0] == epoch and 0 <= index < len(held[1]):
             found.append(held[1][index])

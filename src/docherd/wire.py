@@ -20,7 +20,7 @@ import os
 import struct
 import time
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from docherd.model import Reason, Root, Task
 
@@ -47,16 +47,28 @@ def frame(index: Json, size: int = 0) -> bytes:
     return HEADER.pack(len(text), size) + text
 
 
+class Hand(NamedTuple):
+    """What a worker says it is on; it may lie."""
+
+    #: place in the batch, -1 where there is none
+    place: int
+    #: since when, and the last heartbeat: monotonic seconds
+    since: float
+    beat: float
+    #: -1 where it did not say
+    page: int
+    pages: int
+
+
 class Slot:
     """What a worker is on, in memory that outlives it: a file mapped by both sides.
 
-    The first page is the worker's: index into the batch (-1: nothing in hand), since when and
-    last heartbeat (monotonic seconds), page. The rest is the engine's: its epoch and the ledger
-    rows of the batch, so that the next start knows what was in hand when an engine died.
+    The first page is the worker's, a Hand. The rest is the engine's: its epoch and the ledger rows
+    of the batch, so that the next start knows what was in hand when an engine died.
     """
 
     SIZE = 12288
-    _HAND = struct.Struct("<qddq")
+    _HAND = struct.Struct("<qddqq")
     _HELD = struct.Struct("<qq")
     _HELD_AT = 4096
 
@@ -66,19 +78,20 @@ class Slot:
     def take(self, index: int) -> None:
         """The worker starts on Document ``index`` of its batch."""
         now = time.monotonic()
-        self._HAND.pack_into(self._map, 0, index, now, now, -1)
+        self._HAND.pack_into(self._map, 0, index, now, now, -1, -1)
 
     def idle(self) -> None:
         """The engine has every reply of a batch: the worker holds nothing."""
-        self._HAND.pack_into(self._map, 0, -1, 0.0, 0.0, -1)
+        self._HAND.pack_into(self._map, 0, -1, 0.0, 0.0, -1, -1)
 
-    def beat(self, page: int | None) -> None:
-        """Work goes on, at ``page``."""
-        struct.pack_into("<dq", self._map, 16, time.monotonic(), -1 if page is None else page)
+    def beat(self, page: int | None, pages: int | None) -> None:
+        """Work goes on, at ``page`` of ``pages``."""
+        at, of = -1 if page is None else page, -1 if pages is None else pages
+        struct.pack_into("<dqq", self._map, 16, time.monotonic(), at, of)
 
-    def hand(self) -> tuple[int, float, float, int]:
-        """(index, since, last heartbeat, page); index and page are -1 where there is none."""
-        return cast("tuple[int, float, float, int]", self._HAND.unpack_from(self._map, 0))
+    def hand(self) -> Hand:
+        """What the worker said last."""
+        return Hand._make(self._HAND.unpack_from(self._map, 0))
 
     def hold(self, epoch: int, documents: list[int]) -> None:
         """The engine is about to send these ledger rows, at most 512."""

@@ -129,7 +129,9 @@ def test_pending_is_what_is_left():
 def _document(file, **more):
     task = Task(1, Root(b"docs", bytes(file.parent)), os.fsencode(file.name), 5, "txt/3", **more)
     beats, asked = [], []
-    document = Document(task, lambda each: asked.append(each) or "text", beats.append)
+    document = Document(
+        task, lambda each: asked.append(each) or "text", lambda *beat: beats.append(beat)
+    )
     return document, beats, asked
 
 
@@ -166,7 +168,8 @@ def test_a_heartbeat_carries_the_page(tmp_path):
     document, beats, _ = _document(tmp_path / "a")
     document.heartbeat()
     document.heartbeat(7)
-    assert beats == [None, 7]
+    document.heartbeat(7, 9)
+    assert beats == [(None, None), (7, None), (7, 9)]
 
 
 def test_a_name_that_is_not_utf8_reaches_the_processor(tmp_path):

@@ -142,7 +142,7 @@ def test_what_is_not_theirs_is_tried_and_told(document):
 def test_a_heartbeat_is_one(document, monkeypatch):
     """heartbeat beats twenty times a second, for so many seconds."""
     beats = []
-    monkeypatch.setattr(Document, "heartbeat", lambda self, page: beats.append(page))
+    monkeypatch.setattr(Document, "heartbeat", lambda self, page, pages=None: beats.append(page))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert by_name(document("heartbeat-1.txt", "2"))["size"] == 1
     assert beats == list(range(40))

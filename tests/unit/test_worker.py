@@ -425,14 +425,14 @@ def slot(tmp_path):
 def test_the_slot_says_what_is_in_hand(slot):
     """take, beat and idle are seen through the other side's map of the file."""
     slot.take(3)
-    index, since, beat, page = slot.hand()
-    assert (index, page) == (3, -1)
-    assert since == beat
-    slot.beat(12)
-    assert slot.hand()[3] == 12
-    assert slot.hand()[2] >= since
+    hand = slot.hand()
+    assert (hand.place, hand.page, hand.pages) == (3, -1, -1)
+    assert hand.since == hand.beat
+    slot.beat(12, 40)
+    assert (slot.hand().page, slot.hand().pages) == (12, 40)
+    assert slot.hand().beat >= hand.since
     slot.idle()
-    assert slot.hand() == (-1, 0.0, 0.0, -1)
+    assert slot.hand() == (-1, 0.0, 0.0, -1, -1)
 
 
 @given(some.lists(some.integers(0, 2**62), max_size=512), some.integers(0, 2**62))
@@ -444,7 +444,7 @@ def test_the_slot_keeps_a_whole_batch(documents, epoch):
             slot.take(1)
             slot.hold(epoch, documents)
             assert slot.held() == (epoch, tuple(documents))
-            assert slot.hand()[0] == 1
+            assert slot.hand().place == 1
 
 
 any_number = some.integers(-10, 600) | some.integers(-(2**63), 2**63 - 1)
@@ -457,7 +457,7 @@ def test_a_slot_full_of_noise_is_read_without_harm(index, epoch, count):
         os.pwrite(file.fileno(), struct.pack("<q", index) * (Slot.SIZE // 8), 0)
         os.pwrite(file.fileno(), struct.pack("<qq", epoch, count), 4096)
         with contextlib.closing(Slot(file.fileno())) as slot:
-            assert slot.hand()[0] == index
+            assert slot.hand().place == index
             assert slot.held()[0] == epoch
             assert len(slot.held()[1]) == (count if 0 <= count <= 512 else 0)
 

@@ -67,7 +67,7 @@ def read_pptx(document: Document) -> dict[str, object]:
             slides = Package.open(file).presentation_part.presentation.slides
             texts = []
             for number, slide in enumerate(slides, 1):
-                document.heartbeat(number)
+                document.heartbeat(number, len(slides))
                 texts.append("\n".join(_slide_texts(slide)))
     return {"pages": len(texts)} | record | {"text": "\f".join(texts)}
 

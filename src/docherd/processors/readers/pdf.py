@@ -56,8 +56,9 @@ def _pages(pdf: pypdfium2.PdfDocument, document: Document) -> tuple[list[str], l
     """The texts of the pages that can be read, and the numbers of those that cannot."""
     texts: list[str] = []
     failed: list[int] = []
-    for number in range(1, len(pdf) + 1):
-        document.heartbeat(number)
+    pages = len(pdf)
+    for number in range(1, pages + 1):
+        document.heartbeat(number, pages)
         try:
             texts.append(_page_text(pdf, number - 1))
         except _PAGE_ERRORS:
