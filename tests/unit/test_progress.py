@@ -95,6 +95,7 @@ def test_status_has_the_keys_others_build_on():
         "seconds": 1.5,
         "memory": 310_000_000,
         "page": 12,
+        "pages": None,
     }
 
 
