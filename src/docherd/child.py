@@ -213,13 +213,15 @@ class Child:
         if self.grant is None or not 0 <= hand.place < len(self.grant.tasks):
             return None
         task = self.grant.tasks[hand.place]
+        seconds = now - max(self.given, min(hand.since, now))
         return Busy(
             task.path,
-            now - max(self.given, min(hand.since, now)),
+            seconds,
             self.memory,
             hand.page if hand.page >= 0 else None,
             hand.pages if hand.pages >= max(1, hand.page) else None,
             task.stratum,
+            min(seconds, now - min(hand.beat, now)),
         )
 
     # ── watch ────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,8 @@ from docherd.model import Eta, Outcome, Reason
 
 #: normal deviates on either side of the mean: about nine times in ten
 BAND = 1.645
+#: what is over its expected time takes, for all that is known, this part of its time still
+OVERDUE = 0.25
 
 
 class InHand(NamedTuple):
@@ -20,8 +22,11 @@ class InHand(NamedTuple):
     stratum: str
     #: so far
     seconds: float
-    #: of its pages, where it says so; 0 where it does not
+    #: of its pages that were done with the last heartbeat, and how many those are; 0 where unknown
     share: float = 0.0
+    pages: int = 0
+    #: since that heartbeat
+    silent: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +75,11 @@ def remaining(forecast: Forecast, left: Left) -> Eta | None:
 def _rest(forecast: Forecast, each: InHand) -> tuple[float, float]:
     """Seconds that one in hand still takes, and how far off that may be."""
     if each.share > 0:
-        rest = each.seconds * (1 - each.share) / each.share
-        return rest, rest * (1 - each.share)
+        whole = (each.seconds - each.silent) / each.share
+        rest = max(whole - each.seconds, each.silent * OVERDUE)
+        return rest, whole * (1 - each.share) / math.sqrt(1 + each.pages)  # pages differ as much
     cost = forecast.cost(each.stratum)
-    # One that is over what was expected is, for all that is known, half done.
-    rest = max(0.0 if cost is None else cost.seconds - each.seconds, each.seconds / 2)
+    rest = max(0.0 if cost is None else cost.seconds - each.seconds, each.seconds * OVERDUE)
     return rest, rest
 
 

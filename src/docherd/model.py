@@ -280,6 +280,8 @@ class Busy:
     page: int | None = None
     pages: int | None = None
     stratum: str = ""
+    #: seconds since its last heartbeat
+    silent: float = 0.0
 
     @property
     def share(self) -> float:

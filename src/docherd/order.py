@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from docherd.forecast import Forecast, place_of
 
 #: Documents of the sample: least, most, or most of all; and the doubt that needs no further one
-SAMPLE, SAMPLE_MOST, SAMPLE_SHARE, SURE = 50, 200, 0.01, 0.04
+SAMPLE, SAMPLE_MOST, SAMPLE_SHARE, SURE = 50, 400, 0.01, 0.04
 #: a giant takes more than this share of the work that is left for one worker
 GIANT = 0.005
 #: what a doubling of size adds to the log of seconds, as long as nothing was measured
@@ -28,11 +28,13 @@ def most_doubtful(
 
     ``asked``: Documents of each stratum that are in hand and say nothing yet; ``sampled``: those
     given before for this reason. The doubt about a stratum is its Documents' number times how
-    well their mean is known (Neyman 1934: most where there is most to learn).
+    well their mean is known; asking costs what a Document does (Neyman 1934: as often as there is
+    doubt, and less by the square root of the cost).
     """
     most = max(SAMPLE_MOST, SAMPLE_SHARE * sum(waiting.values()))
     work = 0.0
     doubts: dict[str, float] = {}
+    worth: dict[str, float] = {}
     for stratum, count in waiting.items():
         if count <= 0:
             continue
@@ -41,13 +43,14 @@ def most_doubtful(
         else:
             mean, doubt = cost.seconds, cost.doubt
         doubts[stratum] = count * doubt / math.sqrt(1 + asked.get(stratum, 0))
+        worth[stratum] = doubts[stratum] / math.sqrt(mean)
         work += count * mean
     if not doubts:
         return None
     unsure = math.sqrt(sum(doubt**2 for doubt in doubts.values()))
     if sampled >= most or (unsure < SURE * work and sampled >= SAMPLE):
         return None
-    return max(doubts, key=lambda stratum: (doubts[stratum], stratum))
+    return max(worth, key=lambda stratum: (worth[stratum], stratum))
 
 
 def giant(

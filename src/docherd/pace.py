@@ -55,7 +55,7 @@ class Pace:
 
     def eta(self, forecast: Forecast, busy: Iterable[Busy], seconds: float) -> Eta | None:
         """When all of it is done, at the parallelism of the last ten seconds."""
-        in_hand = [InHand(each.stratum, each.seconds, each.share) for each in busy]
+        in_hand = [InHand(b.stratum, b.seconds, b.share, b.page or 0, b.silent) for b in busy]
         waiting = self.pending - Counter(each.stratum for each in in_hand)
         worked = self._worked + sum(each.seconds for each in in_hand)
         self._work.append((seconds, worked))
