@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter, deque
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -31,8 +31,8 @@ class Window:
     def __init__(self, path: Path, roots: Sequence[Root]) -> None:
         self._db = ReadOnly(path, ("document", "stratum"))
         self._roots = roots
-        #: as they were found, before all others; some may have been taken by their stratum since
-        self._near: deque[Task] = deque()
+        #: as they were found, before all others
+        self._near: OrderedDict[int, Task] = OrderedDict()
         self._bits = bytearray()
         self._cursor = 0
         #: where the search in a stratum goes on, and how often one was begun elsewhere
@@ -48,8 +48,8 @@ class Window:
         self._carried.update(discovered.carried)
         if discovered.found and self.waiting == len(self._near) < NEAR:
             rows = zip(discovered.ready, discovered.found, discovered.strata, strict=True)
-            self._near.extend(
-                self._task(document, found.root, found.path, found.size, stratum)
+            self._near.update(
+                (document, self._task(document, found.root, found.path, found.size, stratum))
                 for document, found, stratum in rows
             )
         if discovered.ready:
@@ -64,9 +64,9 @@ class Window:
         """The next tasks in walk order; fewer than ``most`` only where no more are waiting."""
         near: list[Task] = []
         while self._near and len(near) < most:
-            task = self._near.popleft()
-            if self._clear(task.document):
-                near.append(task)
+            document, task = self._near.popitem(last=False)
+            self._clear(document)
+            near.append(task)
         return self._taken(near + self._read(self._next(min(most, AT_ONCE) - len(near))))
 
     def take_of(self, stratum: str, most: int, *, anywhere: bool = False) -> list[Task]:
@@ -93,7 +93,10 @@ class Window:
             self._clear(document)
         if not found:  # the ledger calls them otherwise by now: the walk's order will meet them
             self.strata[stratum] = 0
-        return self._taken(self._read(found))
+        near = [self._near.pop(document) for document in found if document in self._near]
+        passed = {task.document for task in near}
+        read = self._read([document for document in found if document not in passed])
+        return self._taken(sorted(near + read, key=lambda task: task.document))
 
     def _of(self, stratum: str, after: int, until: int) -> Iterator[int]:
         """The Documents of a stratum behind one, up to another."""
@@ -113,12 +116,8 @@ class Window:
         at = document >> 3
         return at < len(self._bits) and bool(self._bits[at] >> (document & 7) & 1)
 
-    def _clear(self, document: int) -> bool:
-        """True where it was still waiting."""
-        at, bit = document >> 3, 1 << (document & 7)
-        waited = self._bits[at] & bit
-        self._bits[at] ^= waited
-        return bool(waited)
+    def _clear(self, document: int) -> None:
+        self._bits[document >> 3] &= ~(1 << (document & 7))
 
     def _taken(self, tasks: list[Task]) -> list[Task]:
         self.waiting -= len(tasks)
