@@ -179,8 +179,10 @@ class Discovery:
             return
         self._seen[document] = 1
         same = known.same_as(found) and not outcomes.is_gone(document)
-        if not known.up_to_date(found):
-            self._update(document, found)
+        # As it is known: a probe may have refined it.
+        stratum = known.stratum if same else self._stratum(found.path, found.size)[0]
+        if stratum != known.stratum or not known.up_to_date(found):
+            self._update(document, found, stratum)
         if same and not outcomes.is_pending(document):
             self.unchanged += 1
         elif found.reason:
@@ -189,15 +191,12 @@ class Discovery:
             if not same:
                 outcomes.append(OutcomeRow(document, Status.PENDING))
             result.ready.append(document)
-            # As it is known: a probe may have refined it.
-            now = self._stratum(found.path, found.size)[1]
-            result.strata.append(self._names[known.stratum] if same else now)
+            result.strata.append(self._names[stratum])
             result.found.append(found)
             if document in outcomes.carried:
                 result.carried[document] = outcomes.carried[document]
 
-    def _update(self, document: int, found: Found) -> None:
-        stratum, _ = self._stratum(found.path, found.size)
+    def _update(self, document: int, found: Found, stratum: int) -> None:
         self._db.execute(
             "update document set size = ?, mtime_ns = ?, inode = ?, stratum = ?, digest = ?"
             " where id = ?",

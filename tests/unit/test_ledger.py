@@ -364,6 +364,74 @@ def test_what_the_forecast_learned_is_kept_by_stratum(ledger):
     again.close()
 
 
+# ── strata that a probe refined ──────────────────────────────────────────────────────────────
+
+
+def strata(ledger):
+    """Row → stratum, as another process reads them."""
+    return dict(
+        rows(ledger, "select d.id, name from document d join stratum s on s.id = d.stratum")
+    )
+
+
+def told(discovered):
+    """Row → stratum, as it is said of what may be processed."""
+    return dict(zip(discovered.ready, discovered.strata, strict=True))
+
+
+@pytest.fixture
+def refined(ledger):
+    """Four Documents, two of which were probed; and what was found of them."""
+    batch = [found(b"%d.pdf" % n, 1 << 20)._replace(digest=b"%d" % n) for n in range(4)]
+    ledger.discover(batch)
+    ledger.refine({1: "pdf/21/4", 2: "pdf/21/0"})
+    return ledger, batch
+
+
+def test_a_refined_stratum_is_said_and_kept(ledger):
+    """Ready again, under its new name; the old one is named, to be counted off."""
+    ledger.discover([found(b"%d.pdf" % n, 1 << 20) for n in range(3)])
+    discovered = ledger.refine({3: "pdf/21/9", 1: "pdf/21/0"})
+    assert told(discovered) == {3: "pdf/21/9", 1: "pdf/21/0"}
+    assert discovered.refined == ["pdf/21", "pdf/21"]
+    assert (discovered.found, discovered.carried) == ([], {})
+    assert strata(ledger) == {1: "pdf/21/0", 2: "pdf/21", 3: "pdf/21/9"}
+    assert ledger.counts == Counts(3)
+
+
+def test_an_unchanged_file_keeps_its_refined_stratum(refined):
+    """A resumed run does not count pages twice; nor where it is told by its content."""
+    ledger, batch = refined
+    again = restarted(ledger)
+    batch[0] = batch[0]._replace(mtime_ns=9)  # touched, with the same content
+    now = told(again.discover(batch))
+    assert now == strata(again) == {1: "pdf/21/4", 2: "pdf/21/0", 3: "pdf/21", 4: "pdf/21"}
+    again.close()
+
+
+def test_a_changed_file_is_of_its_plain_stratum_again(refined):
+    """How many pages it has is no longer known, also where its size is the same."""
+    ledger, batch = refined
+    ledger.commit([done(1)], None, NOTHING)
+    again = restarted(ledger)
+    batch[0] = batch[0]._replace(mtime_ns=9, digest=b"other")
+    batch[1] = batch[1]._replace(size=5, digest=b"shorter")
+    now = told(again.discover(batch))
+    assert now == strata(again) == {1: "pdf/21", 2: "pdf/3", 3: "pdf/21", 4: "pdf/21"}
+    again.close()
+
+
+def test_what_comes_back_is_of_the_stratum_that_is_written(refined):
+    """Whatever happened to a file, window and ledger call its Document the same."""
+    ledger, batch = refined
+    again = restarted(ledger)
+    again.discover(batch[2:])
+    assert again.vanished(prune=False) == 2
+    back = restarted(again)
+    assert told(back.discover(batch)) == strata(back)
+    back.close()
+
+
 def test_a_start_is_remembered_with_its_curve(ledger):
     """Budget, workers, state, peak, and a row of the throughput curve where one is due."""
     ledger.commit([], None, Note(1.0, 10, 100, 5, 7, sample=True))
