@@ -155,7 +155,7 @@ class _Family:
 
     def trends(self) -> tuple[Trend | None, Trend | None]:
         """Of log seconds and of log bytes of memory."""
-        seen = sum(each.took.count for each in self.strata)
+        seen = sum(each.took.count + each.peak.count for each in self.strata)
         if not 0 <= seen <= self._trends[0] * STEP:
             usual = _SECONDS_PAGED if self.name.endswith(PAGED) else _SECONDS
             took = fit(((each.where, each.took) for each in self.strata), usual)
@@ -174,7 +174,8 @@ class Forecast:
         #: seconds of a Document, of all that were learned from in this start
         self.mean = 0.0
         self._count = 0
-        self._costs: dict[str, tuple[float, Cost]] = {}
+        #: by stratum: how much was measured of it, and of what it shares, when the cost was made
+        self._costs: dict[str, tuple[float, float, Cost]] = {}
         for name, text in (remembered or {}).items():
             self._recall(name, text)
 
@@ -238,12 +239,13 @@ class Forecast:
         """The expected cost in this stratum; None while nothing at all was measured."""
         own = self._strata.get(stratum)
         family = self._families.get(place_of(stratum)[0] if own is None else own.family.name)
-        seen = (own.took.count * 100 if own else 0) + (family.count if family else 0)
+        ours = own.took.count + own.peak.count if own else 0
+        shared = (family.count if family else 0) or self._count
         known = self._costs.get(stratum)
-        if known is not None and seen <= known[0] * STEP:
-            return known[1]
+        if known and ours <= known[0] * STEP and known[1] <= shared <= known[1] * STEP:
+            return known[2]
         if (cost := self._cost(stratum)) is not None:
-            self._costs[stratum] = seen, cost
+            self._costs[stratum] = ours, shared, cost
         return cost
 
     def took(self, stratum: str) -> tuple[float, float] | None:
