@@ -37,6 +37,8 @@ _LEAST_SECONDS, _LEAST_BYTES = 1e-6, 1 << 20
 STEP = 1.02
 #: behind the name of a family whose pages are known
 PAGED = "+"
+#: the family of everything; that of files without an extension has an empty name
+_EVERYTHING = "*"
 
 _DOUBLED = math.log(2)
 #: seconds where pages are not known and where they are, and bytes of memory
@@ -169,7 +171,7 @@ class Forecast:
 
     def __init__(self, remembered: Mapping[str, str] | None = None) -> None:
         self._strata: dict[str, _Learned] = {}
-        self._families: dict[str, _Family] = {"": _Family("")}
+        self._families: dict[str, _Family] = {_EVERYTHING: _Family(_EVERYTHING)}
         self._changed: set[str] = set()
         #: seconds of a Document, of all that were learned from in this start
         self.mean = 0.0
@@ -230,7 +232,7 @@ class Forecast:
             ours = self._families.setdefault(family, _Family(family))
             learned = self._strata[stratum] = _Learned(ours, where)
             ours.strata.append(learned)
-            self._families[""].strata.append(learned)
+            self._families[_EVERYTHING].strata.append(learned)
         return learned
 
     # ── out ──────────────────────────────────────────────────────────────────────────────────
@@ -282,7 +284,9 @@ class Forecast:
     def _trends(self, family: _Family) -> tuple[Trend | None, Trend | None]:
         """Of seconds and of memory: of a family, or of everything where it was never met."""
         took, peak = family.trends()
-        every = self._families[""].trends() if took is None or peak is None else (None, None)
+        every = (
+            self._families[_EVERYTHING].trends() if took is None or peak is None else (None, None)
+        )
         return took or every[0], peak or every[1]
 
     # ── remembered ───────────────────────────────────────────────────────────────────────────
