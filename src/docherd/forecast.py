@@ -224,7 +224,8 @@ class Forecast:
             mean, spread = trend.at(learned.where), trend.within + trend.around
         else:
             return seconds
-        return min(seconds, math.exp(mean + SURPRISE * math.sqrt(spread)))
+        most = _exp(mean + SURPRISE * math.sqrt(spread))
+        return min(seconds, max(most, _LEAST_SECONDS))
 
     def _learned(self, stratum: str) -> _Learned:
         if (learned := self._strata.get(stratum)) is None:
