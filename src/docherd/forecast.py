@@ -79,7 +79,7 @@ class _Learned:
         self.seconds = self.output = 0.0
         #: seconds beyond what could be expected, and their squares: sums
         self.excess = self.square = 0.0
-        #: brief Documents passed over since the last one that was taken in
+        #: brief Documents passed over, for whom the next one stands
         self.passed = 0
 
     def dump(self) -> str:
@@ -189,29 +189,32 @@ class Forecast:
             return
         learned = self._learned(outcome.task.stratum)
         usual = outcome.seconds < min(BRIEF, ODD * learned.seconds)
-        if usual and learned.took.count > PLENTY and learned.passed < ONE_OF - 1:
-            learned.passed += 1
-            return
-        learned.passed = 0
-        self._count += 1
-        self.mean += (outcome.seconds - self.mean) / min(self._count, REMEMBERED)
+        times = 1
+        if usual and learned.took.count > PLENTY:
+            times += learned.passed
+            learned.passed = times % ONE_OF
+            if learned.passed:
+                return
+        self._count += times
+        self.mean += times * (outcome.seconds - self.mean) / min(self._count, REMEMBERED)
         if outcome.status is Status.DONE:
             learned.recent.add(outcome.seconds)
         if outcome.peak:
             learned.peak.add(math.log(max(outcome.peak, _LEAST_BYTES)))
         if outcome.reason not in CUT_SHORT:
-            self._take(learned, outcome)
+            self._take(learned, outcome, times)
         self._changed.add(outcome.task.stratum)
 
-    def _take(self, learned: _Learned, outcome: Outcome) -> None:
+    def _take(self, learned: _Learned, outcome: Outcome, times: int) -> None:
+        """``times``: of how many Documents it is one."""
         seconds = max(outcome.seconds, _LEAST_SECONDS)
         clipped = self._clipped(learned, seconds)
         excess = seconds - clipped
-        learned.excess += excess
-        learned.square += excess * excess
-        learned.family.remember(1, excess, excess * excess)
-        learned.took.add(math.log(clipped))
-        weight = 1 / min(learned.took.count, REMEMBERED)
+        learned.excess += times * excess
+        learned.square += times * excess * excess
+        learned.family.remember(times, times * excess, times * excess * excess)
+        learned.took.add(math.log(clipped), times=times)
+        weight = times / min(learned.took.count, REMEMBERED)
         learned.seconds += weight * (clipped - learned.seconds)
         learned.output += weight * (outcome.length - learned.output)
 

@@ -32,9 +32,9 @@ class Logs:
     def __init__(self, count: float = 0, mean: float = 0.0, spread: float = 0.0) -> None:
         self.count, self.mean, self.spread = count, mean, spread
 
-    def add(self, log: float, most: int = REMEMBERED) -> None:
-        self.count += 1
-        weight = 1 / min(self.count, most)
+    def add(self, log: float, most: int = REMEMBERED, times: int = 1) -> None:
+        self.count += times
+        weight = times / min(self.count, most)
         distance = log - self.mean
         self.mean += weight * distance
         self.spread = (1 - weight) * (self.spread + weight * distance * distance)
