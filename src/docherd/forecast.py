@@ -33,6 +33,8 @@ UNSEEN = 200
 #: attempts with these ends took as long as they did because they were stopped
 CUT_SHORT = frozenset({Reason.MEMORY, Reason.CRASH, Reason.EXIT})
 _LEAST_SECONDS, _LEAST_BYTES = 1e-6, 1 << 20
+#: no number that was learned is larger
+_ANY = 1e60
 #: a new estimate is made when so many times as much was measured
 STEP = 1.02
 #: behind the name of a family whose pages are known
@@ -99,7 +101,8 @@ class _Learned:
             self.seconds = mean = max(mean, _LEAST_SECONDS)
             spread = math.log1p(square / max(count, 1) / mean**2)
             self.took = Logs(count, math.log(mean) - spread / 2, spread)
-            self.peak = Logs(min(count, 1), math.log(max(peak, _LEAST_BYTES)), 0.0)
+            self.peak = Logs(min(count, peak, 1), math.log(max(peak, _LEAST_BYTES)), 0.0)
+            self.family.remember(count, 0.0, 0.0)
 
 
 class _Recent:
@@ -301,13 +304,31 @@ class Forecast:
         return {name: self._strata[name].dump() for name in sorted(changed)}
 
     def _recall(self, name: str, text: str) -> None:
-        self._learned(name).load(json.loads(text))
+        """Load a row; one that makes no sense is not worth a run: it will be learned again."""
+        try:
+            values = json.loads(text)
+            place_of(name)
+        except (ValueError, TypeError, RecursionError):
+            return
+        if _sound(values):
+            self._learned(name).load(values)
 
 
 def place_of(stratum: str) -> tuple[str, Place]:
     """``pdf/22/9`` → its family and where in it: ("pdf+", (22, 9))."""
     extension, size, *pages = stratum.split("/")
     return (extension + PAGED, (int(size), int(pages[0]))) if pages else (extension, (int(size), 0))
+
+
+def _sound(values: object) -> bool:
+    """True for numbers that `dump` may have written: only the means of logs are ever negative."""
+    if not isinstance(values, list) or len(values) not in (4, 10):
+        return False
+    means = (1, 4) if len(values) == 10 else ()
+    return all(
+        type(value) in (int, float) and (-_ANY if at in means else 0) <= value <= _ANY
+        for at, value in enumerate(values)
+    )
 
 
 def _bytes(logs: Logs, sure: float) -> tuple[int, int]:
