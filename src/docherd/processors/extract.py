@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from docherd.exceptions import EmptyError, EncryptedError, UnsupportedError
-from docherd.model import Document
+from docherd.model import Document, Reason
 from docherd.processors.kind import claimed_by
 
 Reader = Callable[[Document], dict[str, object]]
@@ -23,7 +23,9 @@ class Extract:
 
     Keys: ``kind``, ``text`` and, where the file states them, ``pages`` (slides too) or ``sheets``,
     ``title``, ``author``, ``created``, ``modified``, ``language``, ``encoding`` and more by kind.
-    ``extension`` is there where it promises another kind than the content is.
+    ``extension`` is there where it promises another kind than the content is; ``light`` where an
+    earlier attempt was over its memory and this one took a way that needs less: the text is the
+    same, and only the ``encoding`` of an XML is left out.
 
     Raises EmptyError, EncryptedError, CorruptError or UnsupportedError where there is no text.
     """
@@ -35,10 +37,14 @@ class Extract:
 
     def __call__(self, document: Document) -> dict[str, object]:
         kind = document.kind
-        read = self._reader(kind)
+        # It was over its memory: the whole budget alone may not be enough either.
+        lighter = _lighter(kind) if document.previous_reason is Reason.MEMORY else None
+        read = lighter or self._reader(kind)
         record: dict[str, object] = {"kind": kind}
         if claimed_by(document.path.suffix) not in (None, kind):
             record["extension"] = document.path.suffix[1:].lower()
+        if lighter:
+            record["light"] = True
         record |= read(document)
         return {key: _valid(value) for key, value in record.items()}
 
@@ -58,6 +64,25 @@ class Extract:
                 return office.read_docx if kind == "docx" else office.read_pptx
             case _:
                 return _spreadsheet_reader(kind) or _text_reader(kind) or _unsupported(kind)
+
+
+def _lighter(kind: str) -> Reader | None:
+    """A reader of the same text that takes more time and less memory, where there is one."""
+    match kind:
+        case "xlsx":
+            from docherd.processors.readers import xlsx
+
+            return xlsx.read
+        case "docx" | "pptx":
+            from docherd.processors.readers import office
+
+            return partial(office.read_docx if kind == "docx" else office.read_pptx, light=True)
+        case "xml":
+            from docherd.processors.readers import markup
+
+            return markup.read_light
+        case _:
+            return None
 
 
 def _spreadsheet_reader(kind: str) -> Reader | None:

@@ -39,10 +39,17 @@ def read(document: Document) -> dict[str, object]:
         record["title"] = record["subject"]
     if date := _date(message):
         record["date"] = date
-    attachments = [_attachment(part) for part in parts if _is_attached(part)]
+    attachments = [_attachment(part) for part in _told(parts, document) if _is_attached(part)]
     if attachments:
         record["attachments"] = attachments
     return record | {"text": _body([part for part in parts if not _is_attached(part)])}
+
+
+def _told(parts: list[Message], document: Document) -> Iterator[Message]:
+    """Each part, with a heartbeat."""
+    for number, part in enumerate(parts, 1):
+        document.heartbeat(number)
+        yield part
 
 
 def _parsed(document: Document) -> Message:

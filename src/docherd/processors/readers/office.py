@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 _MALFORMED = (KeyError, ValueError, AttributeError, TypeError, IndexError, etree.XMLSyntaxError)
 
 
-def read_docx(document: Document) -> dict[str, object]:
-    """Text in document order (cells tab by tab), then foot- and endnotes, headers and footers."""
+def read_docx(document: Document, *, light: bool = False) -> dict[str, object]:
+    """Text in document order (cells tab by tab), then foot- and endnotes, headers and footers.
+
+    ``light``: pictures are not loaded, and no part is parsed twice.
+    """
     from docx.opc.exceptions import OpcError
     from docx.opc.package import OpcPackage
     from docx.oxml.exceptions import XmlchemyError
@@ -34,9 +37,10 @@ def read_docx(document: Document) -> dict[str, object]:
     with document.open() as file, package.opened(file) as archive:
         record = office_properties(archive).stated()
         with corrupt_on(*_MALFORMED, OpcError, XmlchemyError):
-            opened = OpcPackage.open(file)
+            opened = OpcPackage.open(package.texts_of(archive) if light else file)
             parts = [opened.main_document_part, *_side_parts(opened.iter_parts())]
-            record["text"] = "\n".join(filter(None, (_flow(_root(part)) for part in parts)))
+            roots = (_parsed(part) if light else _root(part) for part in parts)
+            record["text"] = "\n".join(filter(None, map(_flow, roots)))
     return record
 
 
@@ -55,8 +59,20 @@ def _root(part: Part) -> etree._Element:
     return etree.fromstring(part.blob, safe_parser())
 
 
-def read_pptx(document: Document) -> dict[str, object]:
-    """Text with a form feed between slides, each followed by its notes; slides count as pages."""
+def _parsed(part: Part) -> etree._Element:
+    """The tree that the library has made of a part, where it has made one."""
+    root: etree._Element | None = getattr(part, "element", None)
+    if root is None:
+        return _root(part)
+    etree.strip_tags(root, etree.Comment, etree.ProcessingInstruction)
+    return root
+
+
+def read_pptx(document: Document, *, light: bool = False) -> dict[str, object]:
+    """Text with a form feed between slides, each followed by its notes; slides count as pages.
+
+    ``light``: pictures are not loaded.
+    """
     from pptx.exc import PythonPptxError
     from pptx.package import Package
 
@@ -64,7 +80,8 @@ def read_pptx(document: Document) -> dict[str, object]:
     with document.open() as file, package.opened(file) as archive:
         record = office_properties(archive).stated()
         with corrupt_on(*_MALFORMED, PythonPptxError):
-            slides = Package.open(file).presentation_part.presentation.slides
+            opened = Package.open(package.texts_of(archive) if light else file)
+            slides = opened.presentation_part.presentation.slides
             texts = []
             for number, slide in enumerate(slides, 1):
                 document.heartbeat(number, len(slides))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -52,6 +54,23 @@ def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, left: int) -> int
                     f"a ZIP member inflates beyond {min(MEMBER_LIMIT, left):,} bytes"
                 )
     return size
+
+
+def texts_of(archive: zipfile.ZipFile) -> BinaryIO:
+    """A copy in memory in which every member that is no XML (a picture, a font) is empty."""
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as texts:
+        for name in dict.fromkeys(archive.namelist()):
+            with archive.open(name) as member, texts.open(name, "w") as kept:
+                head = member.read(_CHUNK)
+                if head.lstrip(_BEFORE_XML)[:1] == b"<":
+                    kept.write(head)
+                    shutil.copyfileobj(member, kept, _CHUNK)
+    return copy
+
+
+#: byte order marks, the zeros of UTF-16, and white space
+_BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 
 
 def is_encrypted_open_document(archive: zipfile.ZipFile) -> bool:

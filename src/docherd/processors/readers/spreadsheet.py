@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from docherd.exceptions import CorruptError, EncryptedError
@@ -20,6 +21,9 @@ from docherd.processors.readers.properties import (
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
+
+#: rows between two heartbeats
+ROWS = 10_000
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
 
@@ -75,17 +79,20 @@ def _calamine_errors() -> Iterator[None]:
 def _sheets(workbook: CalamineWorkbook, document: Document) -> Iterator[str]:
     for number, name in enumerate(workbook.sheet_names, 1):
         document.heartbeat(number)
-        yield "\n".join((name, *_rows(workbook.get_sheet_by_index(number - 1))))
+        beat = partial(document.heartbeat, number)
+        yield "\n".join((name, *_rows(workbook.get_sheet_by_index(number - 1), beat)))
 
 
-def _rows(sheet: CalamineSheet) -> Iterator[str]:
-    for row in sheet.iter_rows():
-        line = "\t".join(map(_shown, row)).rstrip("\t")
+def _rows(sheet: CalamineSheet, beat: Callable[[], None]) -> Iterator[str]:
+    for count, row in enumerate(sheet.iter_rows(), 1):
+        if count % ROWS == 0:
+            beat()
+        line = "\t".join(map(shown, row)).rstrip("\t")
         if line:
             yield line
 
 
-def _shown(cell: Cell) -> str:
+def shown(cell: Cell) -> str:
     """A cell as text on one line, numbers with the 15 digits a spreadsheet keeps."""
     match cell:
         case str():

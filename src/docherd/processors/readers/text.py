@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
+from collections.abc import Iterator
 
 from docherd.model import Document
 from docherd.processors.readers.encoding import decode
@@ -43,8 +44,24 @@ def _counted(text: str, delimiter: str) -> tuple[int, int]:
     # Without this a field over 128 KB is an error: the text is in memory, so one more copy fits.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     rows = columns = 0
-    for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+    for row in csv.reader(_lines(text), delimiter=delimiter):
         if row:
             rows += 1
             columns = max(columns, len(row))
     return rows, columns
+
+
+def _lines(text: str) -> Iterator[str]:
+    """As io.StringIO has them, which would hold the text once more at four bytes a character."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        line = text[start:end]
+        if "\r" in line.removesuffix("\r\n"):
+            yield from (found[0] for found in _LINE.finditer(line))
+        else:
+            yield line
+        start = end
+
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
