@@ -105,7 +105,8 @@ def test_every_fault_of_the_table_in_a_batch_costs_one_document(
     ended = oracle.docherd(
         *("run", "in", "-o", "out", "-p", "docherd.testing:by_name", "-w", "4", "-q"),
         # Where none hangs, a busy machine has all the time it needs to fill their memory.
-        *("--timeout", "1" if hangs else "60", "--memory", "400MB", "--max-output", "5MB"),
+        *("--timeout", "1" if hangs else "60", "--stall", "1"),
+        *("--memory", "400MB", "--max-output", "5MB"),
         cwd=tmp_path,
     )
     assert ended.code == 1, ended.err
