@@ -13,10 +13,12 @@ from typing import Any
 from benchmarks.figures import Figures
 from benchmarks.sections import (
     admission,
+    auto,
     eta,
     memory,
     noop,
     pdf,
+    plan,
     resume,
     start,
     tail,
@@ -50,7 +52,9 @@ SECTIONS = (
     Section("threads", "Threads", threads.measure, threads.page),
     Section("watch", "Watching, crashing, waiting for the disk", watch.measure, watch.page),
     Section("eta", "The predicted end", eta.measure, eta.page),
+    Section("plan", "The planned end", plan.measure, plan.page),
     Section("admission", "Memory within a budget", admission.measure, admission.page),
     Section("tail", "The last documents", tail.measure, tail.page),
+    Section("auto", "The number of workers", auto.measure, auto.page),
     Section("ten-million", "Ten million", ten_million.measure, ten_million.page, default=False),
 )
