@@ -44,6 +44,18 @@ def limited(name: str, limit: int) -> Iterator[Cgroup]:
         _remove(folder)
 
 
+def killed_with_us() -> int:
+    """Processes of our own cgroup that the kernel has killed for memory, that of the machine too.
+
+    Where there is none of the first version: of the whole machine, whoever's they were.
+    """
+    try:
+        return Cgroup(_ours()).killed()
+    except (OSError, StopIteration):
+        lines = Path("/proc/vmstat").read_text().splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
 def _ours() -> Path:
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)

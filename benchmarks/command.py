@@ -37,6 +37,8 @@ class Ran:
     samples: list[tuple[float, Any]] = field(default_factory=list)
     #: why it failed, in one line; empty where it did not
     error: str = ""
+    #: it took too long, and was ended
+    given_up: bool = False
 
 
 def contender(name: str, folder: Path, *arguments: object) -> list[str]:
@@ -81,9 +83,8 @@ def run(
     seconds = end - begin
     timed = [(at - begin, seen) for at, seen in samples]
     error = "" if process.returncode == 0 else _why(process.returncode, errors)
-    if late:
-        error = f"not ended after {patience:,.0f} s"
-    return Ran(seconds, _last_json(output), timed, error)
+    error = f"given up after {patience:,.0f} s" if late else error
+    return Ran(seconds, _last_json(output), timed, error, late)
 
 
 def begin_command(

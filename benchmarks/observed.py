@@ -66,4 +66,5 @@ def unknown(*words: object) -> str:
     done = subprocess.run(
         docherd(*words), cwd=ROOT, check=False, capture_output=True, text=True, timeout=60
     )
-    return done.stderr.strip().splitlines()[0] if done.returncode == 2 else ""
+    said = done.stderr.strip().splitlines()[:1] if done.returncode == 2 else []
+    return "".join(said).removeprefix("docherd: ").partition(" (choose from")[0]

@@ -83,5 +83,5 @@ class Session:
         """One command to its end; says what failed."""
         ran = command.run(words, self.work, **options)
         if ran.error:
-            self.say(f"    failed: {ran.error}")
+            self.say(f"    {'' if ran.given_up else 'failed: '}{ran.error}")
         return ran

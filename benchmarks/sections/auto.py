@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import trees
-from benchmarks.figures import Figures, goals, megabytes, number, table, times
+from benchmarks.figures import Figures, goals, megabytes, number, percent, table, times
 from benchmarks.observed import observe, unknown
 from benchmarks.session import Session
 from benchmarks.trees import Costly
@@ -38,6 +38,7 @@ class Job:
     #: seconds that one takes, and how many at a time should be best
     seconds: float
     parallel: int
+    options: tuple[object, ...] = ()
 
     def documents(self, session: Session) -> Iterator[Costly]:
         """As many as fill the time; each costs a little more or less than the others."""
@@ -55,7 +56,7 @@ def _jobs() -> list[Job]:
         Job("computing", {"cpu": 0.05}, 0.05, cores),
         Job("waiting", {"seconds": 0.25}, 0.25, max(FIXED)),
         # 300 MB at 500 MB/s; six fit the budget, with the interpreters and the engine
-        Job("memory", {"seconds": 0.4, "memory": 300e6}, 1.0, 6),
+        Job("memory", {"seconds": 0.4, "memory": 300e6}, 1.0, 6, ("--memory", f"{BUDGET}B")),
     ]
 
 
@@ -68,7 +69,7 @@ def measure(session: Session) -> dict[str, Any]:
         for job in _jobs():
             session.say(f"  round {turn + 1} of {session.rounds}: {job.name}")
             runs = rows.setdefault(job.name, {})
-            _round(session, jobs[job.name], _likely_first(job), runs, auto=not why)
+            _round(session, job, jobs[job.name], runs, auto=not why)
     return {
         "missing": why,
         "cores": len(os.sched_getaffinity(0)),
@@ -91,29 +92,29 @@ def _likely_first(job: Job) -> list[int]:
 
 def _round(
     session: Session,
+    job: Job,
     tree: Path,
-    order: list[int],
     runs: dict[str, list[dict[str, Any]]],
     *,
     auto: bool,
 ) -> None:
     """Every fixed number, until it is clear that it is not the best; ``auto`` to its end."""
     best = math.inf
-    for workers in order:
+    for workers in _likely_first(job):
         patience = min(3600.0, GIVEN_UP * best + 1)
-        found = _once(session, tree, workers, patience)
+        found = _once(session, job, tree, workers, patience)
         runs.setdefault(str(workers), []).append(found)
         best = best if found["error"] else min(best, found["seconds"])
     if auto:
-        runs.setdefault("auto", []).append(_once(session, tree, "auto", 3600.0))
+        runs.setdefault("auto", []).append(_once(session, job, tree, "auto", 3600.0))
 
 
-def _once(session: Session, tree: Path, workers: object, patience: float) -> dict[str, Any]:
-    run = observe(
-        *(session, [tree], "told", "-w", workers, "--memory", f"{BUDGET}B"), patience=patience
-    )
-    given_up = run.ran.seconds >= patience
-    return {"error": run.ran.error, "given_up": given_up, "seconds": run.ran.seconds}
+def _once(
+    session: Session, job: Job, tree: Path, workers: object, patience: float
+) -> dict[str, Any]:
+    options = ("-w", workers, *job.options)
+    ran = observe(session, [tree], "told", *options, patience=patience).ran
+    return {"error": ran.error, "given_up": ran.given_up, "seconds": ran.seconds}
 
 
 # ── the page ─────────────────────────────────────────────────────────────────────────────────
@@ -126,7 +127,7 @@ def page(data: dict[str, Any], figures: Figures) -> list[str]:
         f"Whole commands, seconds; {data['cores']} cores. *Computing*: {counts['computing']:,}"
         f" documents of 50 ms of CPU. *Waiting*: {counts['waiting']:,} that sleep 250 ms."
         f" *Memory*: {counts['memory']:,} that take 300 MB and hold it for 400 ms; `--memory`"
-        f" {megabytes(BUDGET)}. A number that is slower than the best by {GIVEN_UP - 1:.0%} is"
+        f" {megabytes(BUDGET)}. A number that is slower than the best by {percent(GIVEN_UP - 1)} is"
         " given up.",
         "",
         *([f"Not measured: `-w auto`: {data['missing']}.", ""] if data["missing"] else []),
@@ -171,7 +172,7 @@ def _line(name: str, runs: dict[str, list[dict[str, Any]]], middles: dict[str, f
 
 def _cell(runs: list[dict[str, Any]]) -> str:
     if why := next((run["error"] for run in runs if run["error"] and not run["given_up"]), ""):
-        return f"failed: {why}"
+        return "refused" if "exit code 2:" in why else f"failed: {why}"
     if not runs:
         return ""
     seconds = number(median(run["seconds"] for run in runs))
