@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,6 +21,20 @@ def machine(work: Path) -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "file system": _file_system(work),
     }
+
+
+def others(seconds: float) -> float:
+    """Cores that other programs keep busy, looked at for so long while nothing of ours runs."""
+    begin = _busy()
+    time.sleep(seconds)
+    return (_busy() - begin) / seconds
+
+
+def _busy() -> float:
+    """Seconds of all cores together that were not idle, since the machine began."""
+    line = Path("/proc/stat").read_text().splitlines()[0]
+    user, nice, system, _idle, _iowait, *interrupts = map(int, line.split()[1:9])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def versions() -> dict[str, str]:

@@ -13,13 +13,14 @@ from typing import Any
 
 from benchmarks import trees
 from benchmarks.figures import Figures, goals, megabytes, number, percent, table, times
+from benchmarks.machine import others
 from benchmarks.observed import observe, unknown
 from benchmarks.session import Session
 from benchmarks.trees import Costly
 
 #: numbers of workers; the first is measured first, and ends most of the others early
 FIXED = (1, 2, 4, 8, 16, 32)
-BUDGET = 2_000_000_000
+BUDGET = 2_100_000_000
 #: seconds that each job takes with the number of workers that should be best for it
 SECONDS = 15.0
 #: a number that needs so much more than the best so far is given up
@@ -64,7 +65,7 @@ def measure(session: Session) -> dict[str, Any]:
     """Each job with every number of workers and with ``auto``, by turns."""
     rows: dict[str, dict[str, list[dict[str, Any]]]] = {}
     jobs = {job.name: _tree(session, job) for job in _jobs()}
-    why = _unknown(session, jobs["computing"])
+    why, load = _unknown(session, jobs["computing"]), others(5.0)
     for turn in range(session.rounds):
         for job in _jobs():
             session.say(f"  round {turn + 1} of {session.rounds}: {job.name}")
@@ -72,6 +73,7 @@ def measure(session: Session) -> dict[str, Any]:
             _round(session, job, jobs[job.name], runs, auto=not why)
     return {
         "missing": why,
+        "others": load,
         "cores": len(os.sched_getaffinity(0)),
         "documents": {name: sum(1 for _ in tree.iterdir()) for name, tree in jobs.items()},
         "rows": rows,
@@ -124,7 +126,8 @@ def page(data: dict[str, Any], figures: Figures) -> list[str]:
     """All numbers of workers, the best of them, and ``auto``."""
     counts, what = data["documents"], _middles(data)
     return [
-        f"Whole commands, seconds; {data['cores']} cores. *Computing*: {counts['computing']:,}"
+        f"Whole commands, seconds; {data['cores']} cores, of which other programs kept"
+        f" {number(data['others'])} busy just before. *Computing*: {counts['computing']:,}"
         f" documents of 50 ms of CPU. *Waiting*: {counts['waiting']:,} that sleep 250 ms."
         f" *Memory*: {counts['memory']:,} that take 300 MB and hold it for 400 ms; `--memory`"
         f" {megabytes(BUDGET)}. A number that is slower than the best by {percent(GIVEN_UP - 1)} is"
