@@ -214,8 +214,13 @@ def _line(title: str, variant: str, run: dict[str, Any], oracle: float) -> list[
         f"{'> ' if run['given_up'] else ''}{number(run['seconds'])}",
         times(oracle / run["seconds"]),
         megabytes(run["peak"]),
-        *(f"{run[key]:,}" if key in run else "" for key in ("killed", "failed")),
+        *(f"{run[key]:,}" if _known(run, key) else "" for key in ("killed", "failed")),
     ]
+
+
+def _known(run: dict[str, Any], key: str) -> bool:
+    """Whether it was counted; of what was given up, everything in hand was killed, by us."""
+    return key in run and not run["given_up"]
 
 
 def _draw(name: str, runs: dict[str, list[dict[str, Any]]], figures: Figures) -> str:

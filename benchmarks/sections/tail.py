@@ -107,7 +107,7 @@ def _goals(runs: Sequence[dict[str, Any]], ideal: float) -> list[tuple[str, str,
         return []
     reached = median(run["seconds"] for run in runs) / ideal
     what = "seconds of the run, to work / workers"
-    return [(what, f"≤ {times(TARGET)}", times(reached), reached <= TARGET)]
+    return [(what, f"≤ {TARGET:.3f} ×", f"{reached:.3f} ×", reached <= TARGET)]
 
 
 def _figures(one: dict[str, Any], ideal: float) -> list[str]:
