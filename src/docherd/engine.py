@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 
-from docherd import progress, report, source, spawn
+from docherd import experience, progress, report, source, spawn
 from docherd.exceptions import (
     FINISHED,
     SOME_FAILED,
@@ -355,6 +355,7 @@ class Engine:
         rooms.pool.close()
         rooms.ledger.prove()
         rooms.ledger.end(state, self._note())
+        experience.remember(self._job.processor.known_as, rooms.ledger.learned())
         snapshot = self._snapshot(state)
         rooms.ledger.close()
         self._write_status(snapshot)

@@ -28,6 +28,8 @@ RECENT = 100
 PLENTY, ONE_OF, BRIEF, ODD = 500, 8, 0.001, 10
 #: normal deviates below which 95 of 100 lie, and beyond which a Document is a surprise
 UPPER, SURPRISE = 1.645, 3.0
+#: measurements of one's own that outweigh what other runs have seen
+EXPERIENCE = 4
 #: Documents among which one surprise is expected before any was seen
 UNSEEN = 200
 #: attempts with these ends took as long as they did because they were stopped
@@ -90,11 +92,17 @@ class _Learned:
         values = (took.count, took.mean, took.spread, peak.count, peak.mean, peak.spread)
         return json.dumps([*values, self.seconds, self.output, self.excess, self.square])
 
-    def load(self, values: list[float]) -> None:
-        """What `dump` wrote; of an older docherd: count, mean, sum of squares, highest peak."""
+    def load(self, values: list[float], most: float = math.inf) -> None:
+        """What `dump` wrote; of an older docherd: count, mean, sum of squares, highest peak.
+
+        It counts as ``most`` measurements at most.
+        """
         if len(values) == 10:
             self.took, self.peak = Logs(*values[:3]), Logs(*values[3:6])
             self.seconds, self.output, self.excess, self.square = values[6:]
+            part = min(1.0, most / self.took.count) if self.took.count else 1.0
+            self.took.count, self.peak.count = self.took.count * part, min(self.peak.count, most)
+            self.excess, self.square = self.excess * part, self.square * part
             self.family.remember(self.took.count, self.excess, self.square)
         else:
             count, mean, square, peak = values
@@ -172,7 +180,12 @@ class _Family:
 class Forecast:
     """Learns as the run goes; ``dump`` carries it to the next start."""
 
-    def __init__(self, remembered: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        remembered: Mapping[str, str] | None = None,
+        experience: Mapping[str, str] | None = None,
+    ) -> None:
+        """``remembered`` by this run itself; ``experience`` of others, which weighs little."""
         self._strata: dict[str, _Learned] = {}
         self._families: dict[str, _Family] = {_EVERYTHING: _Family(_EVERYTHING)}
         self._changed: set[str] = set()
@@ -183,6 +196,9 @@ class Forecast:
         self._costs: dict[str, tuple[float, float, Cost]] = {}
         for name, text in (remembered or {}).items():
             self._recall(name, text)
+        for name, text in (experience or {}).items():
+            if name not in self._strata:
+                self._recall(name, text, EXPERIENCE)
 
     # ── in ───────────────────────────────────────────────────────────────────────────────────
 
@@ -303,7 +319,7 @@ class Forecast:
         changed, self._changed = self._changed, set()
         return {name: self._strata[name].dump() for name in sorted(changed)}
 
-    def _recall(self, name: str, text: str) -> None:
+    def _recall(self, name: str, text: str, most: float = math.inf) -> None:
         """Load a row; one that makes no sense is not worth a run: it will be learned again."""
         try:
             values = json.loads(text)
@@ -311,7 +327,7 @@ class Forecast:
         except (ValueError, TypeError, RecursionError):
             return
         if _sound(values):
-            self._learned(name).load(values)
+            self._learned(name).load(values, most)
 
 
 def place_of(stratum: str) -> tuple[str, Place]:

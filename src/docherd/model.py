@@ -165,8 +165,7 @@ class Task(NamedTuple):
     previous_reason: Reason | None = None
     #: engine deaths while this Document was in hand
     interruptions: int = 0
-    #: True where only its pages are counted, for the forecast
-    probe: bool = False
+    probe: bool = False  #: only its pages are counted, for the forecast
 
     @property
     def id(self) -> str:
@@ -284,8 +283,7 @@ class Busy:
     silent: float = 0.0
 
     @property
-    def share(self) -> float:
-        """How much of its pages is done; 0 where that is not known."""
+    def share(self) -> float:  # of its pages that are done; 0 where that is not known
         return 0.0 if self.page is None or self.pages is None else (self.page - 1) / self.pages
 
 
@@ -392,8 +390,8 @@ class Document(os.PathLike[str]):
         return self._kind
 
     def heartbeat(self, page: int | None = None, pages: int | None = None) -> None:
-        """Tell the engine that work goes on, and at which page, counted from 1 (shown, and kept
-        with a failure), of how many: then the run's end is foretold from what is left of them.
+        """Tell the engine that work goes on, at which page, counted from 1, and of how many: shown,
+        kept with a failure, and what is left of them says when the run ends.
 
         From the first one on, a pause longer than --stall (2 minutes), and than ten times the
         longest pause before it, ends the Document as ``stalled``: give one a page, sheet or

@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from docherd import source
+from docherd import experience, source
 from docherd.committer import Committer
 from docherd.exceptions import DamageError, DocherdError
 from docherd.folder import Folder
@@ -87,7 +87,7 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
     stack.callback(window.close)
     committer = Committer(segment, ledger, pool.wake)
     stack.callback(_close_quietly, committer)
-    forecast = Forecast(ledger.learned())
+    forecast = Forecast(ledger.learned(), experience.recall(job.processor.known_as))
     scheduler = Scheduler(rules, forecast)
     return Rooms(
         folder=folder,

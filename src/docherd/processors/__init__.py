@@ -60,6 +60,11 @@ class Processor:
         """True where `docherd resume` can find it again by its name."""
         return not self.payload
 
+    @property
+    def known_as(self) -> str:
+        """The same for the same processor in every run of this user."""
+        return self.name if self.importable else f"{self.name} {self.fingerprint}"
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
