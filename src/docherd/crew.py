@@ -64,7 +64,8 @@ class Crew:
 
     def has_room(self) -> bool:
         """True where one is free that may take something in hand."""
-        return self.busy < self.size and any(c.idle for c in self.children.values())
+        free = self.busy < self.size and self._budget.admits(self.busy)
+        return free and any(child.idle for child in self.children.values())
 
     def has_fresh(self, wanted: int) -> bool:
         """True where an idle worker has served nobody; else up to ``wanted`` are being made."""

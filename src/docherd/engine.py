@@ -106,6 +106,7 @@ class Engine:
         #: batches handed to the committer and not yet committed
         self._to_discover = 0
         self._vanished = self._warned = False
+        self._waiting = ""
         self._start = self._committed = self._shown = self._sampled = time.monotonic()
         self._told_status = 0.0
         self._stacks_due = math.inf
@@ -170,7 +171,12 @@ class Engine:
         return self._stop.level > Level.GO_ON or self._policy is not None
 
     def _warn(self, pool: Pool) -> None:
-        """Once: that fewer workers than were asked for could be started."""
+        """Once: that fewer workers than were asked for could be started; and when memory is
+        waited for, and no longer.
+        """
+        if pool.budget.waiting != self._waiting:
+            self._waiting = pool.budget.waiting
+            self._rooms.log.line(self._waiting or progress.GOES_ON)
         if pool.crew.shrunk and not self._warned:
             self._warned = True
             why = pool.crew.shrunk.partition(";")[0]
@@ -184,6 +190,7 @@ class Engine:
         supply, scheduler = self._rooms.supply, self._rooms.scheduler
         supply.refill(self._in_hand)
         over = self._walked and not supply.waiting
+        scheduler.memory = pool.budget.size
         pool.crew.grow(scheduler.waiting + (scheduler.deferred if over else 0))
         while pool.crew.has_room() and self._rooms.committer.backlog + self._bytes < BACKLOG:
             grant = scheduler.next(pool.crew.busy, over, pool.room)
@@ -328,7 +335,7 @@ class Engine:
             busy=busy,
             memory=self._rooms.pool.memory,
             memory_peak=self._rooms.pool.budget.peak,
-            memory_budget=self._rules.memory,
+            memory_budget=self._rooms.pool.budget.size,
             written=pace.written,
             notice=self._notice(),
         )
@@ -338,7 +345,7 @@ class Engine:
             return f"finishing {self._rooms.pool.crew.busy} in hand; Ctrl-C again stops now"
         if self._stop.level is Level.NOW:
             return "stopping now"
-        return str(self._policy or "")
+        return str(self._policy or "") or self._rooms.pool.budget.waiting
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────
 

@@ -119,6 +119,7 @@ def setup_of(
         nice=options.nice,
         stall=options.stall,
         memory=rules.memory,
+        memory_share=0.0 if options.memory else MEMORY_SHARE,
         bare=bare,
         spares=spares,
     )

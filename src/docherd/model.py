@@ -312,7 +312,8 @@ class Snapshot:
     memory_budget: int = 0
     #: bytes of Records written by this start
     written: int = 0
-    #: one line where the run is ending early, e.g. "finishing 3 documents, Ctrl-C again stops now"
+    #: one line where the run is ending early or waits for memory, e.g. "finishing 3 documents,
+    #: Ctrl-C again stops now"
     notice: str = ""
 
 

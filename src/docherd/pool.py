@@ -30,6 +30,7 @@ from docherd.child import FAREWELL, Child
 from docherd.crew import Crew
 from docherd.exceptions import EnvironmentFault, ProcessorError
 from docherd.model import Busy, Grant, Outcome, Reason, Status
+from docherd.pressure import Kills, Watch
 from docherd.sentinel import Sentinel
 from docherd.setup import Setup
 from docherd.wire import Json, batch_to_wire
@@ -64,7 +65,8 @@ class Pool:
         """
         self._setup = setup
         self._epoch = epoch
-        self.budget = Budget(setup.memory)
+        asked = 0 if setup.memory_share else setup.memory
+        self.budget = Budget(setup.memory, Watch(asked, setup.memory_share), Kills())
         self.crew = Crew(setup, folder, epoch, self.budget, self._welcome)
         self._children = self.crew.children
         self._failed_starts = 0
@@ -295,6 +297,7 @@ class Pool:
             self._receive(child)
         grant, child.grant = child.grant, None
         if grant is not None:
+            self.budget.blame_kernel(child)
             self._blame(child, grant)
             if self._keep_slots and not child.dismissed:
                 self.buried.append(child.keep_slot())

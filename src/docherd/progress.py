@@ -14,6 +14,8 @@ from docherd.model import Eta, Outcome, Snapshot, Status, printable
 from docherd.units import clock, count
 from docherd.wording import ending, failures, pace, progress, verdict
 
+#: where a notice is over
+GOES_ON = "going on"
 KINDS = ("auto", "live", "plain", "json", "none")
 
 
@@ -138,7 +140,7 @@ class Plain:
     def update(self, snapshot: Snapshot) -> None:
         if snapshot.notice != self._notice:
             self._notice = snapshot.notice
-            self._line(f"{clock(snapshot.seconds)}  {snapshot.notice}")
+            self._line(f"{clock(snapshot.seconds)}  {snapshot.notice or GOES_ON}")
         # The run's own clock, not ours: a laptop that slept does not owe a thousand lines.
         if snapshot.seconds >= self._due:
             self._due = snapshot.seconds + self.EVERY
@@ -177,9 +179,11 @@ class Json:
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
         self._due = 0.0
+        self._notice = ""
 
     def update(self, snapshot: Snapshot) -> None:
-        if snapshot.seconds >= self._due:
+        if snapshot.seconds >= self._due or snapshot.notice != self._notice:
+            self._notice = snapshot.notice
             self._due = snapshot.seconds + self.EVERY
             self._event("progress", status(snapshot))
         # Documents may end by the thousand a second: they are flushed here, not one by one.

@@ -70,7 +70,7 @@ class Rules:
     """The limits a run was given; times in seconds, sizes in bytes."""
 
     workers: int
-    #: memory of all workers together
+    #: memory of all workers together, as the run begins
     memory: int
     #: seconds per Document, and on top for each megabyte of it
     timeout: float
@@ -119,6 +119,8 @@ class Scheduler:
         self._forecast = forecast
         #: Documents that have in hand at the same time
         self.workers = rules.workers
+        #: bytes that all workers may hold together now
+        self.memory = rules.memory
         #: what waits for memory, and how many grants have passed its first
         self._large: deque[Task] = deque()
         self._passed = 0
@@ -213,7 +215,7 @@ class Scheduler:
         if self._solo_in_hand:
             return None
         if self.waiting and not (retry and self._retries_first and self.deferred):
-            return self._first_that_fits(room if in_hand else self._rules.memory)
+            return self._first_that_fits(room if in_hand else self.memory)
         return self._again(in_hand, room) if retry else None
 
     def _first_that_fits(self, room: int) -> Grant | None:
@@ -294,12 +296,12 @@ class Scheduler:
     def _needs(self, task: Task) -> int:
         """Bytes to reserve: a share of the budget where nothing is known, and at most all of it."""
         if self._is_solo(task):
-            return self._rules.memory
-        share = self._rules.memory // self._rules.workers
+            return self.memory
+        share = self.memory // self._rules.workers
         expected = self._expected(task)
         needs = (expected.memory_upper if expected else 0) or share
         held, _ = self._crowded.get(task.document, (0, 0))
-        return min(max(needs, int(held * ROOMIER)), self._rules.memory)
+        return min(max(needs, int(held * ROOMIER)), self.memory)
 
     def _patience(self, task: Task) -> tuple[float, float]:
         """Seconds: those to which more for each megabyte are added, and those without."""

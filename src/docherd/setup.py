@@ -29,8 +29,10 @@ class Setup:
     stall: float = math.inf
     #: lines without our keys, from which the very value can be made again
     bare: bool = False
-    #: bytes that all workers together may hold
+    #: bytes that all workers together may hold; where it is such a share of what there is, it
+    #: follows that, and 0 where it was asked for
     memory: int = 1 << 62
+    memory_share: float = 0.0
     #: warm workers beyond those, that hide the start-up
     spares: int = 1
 

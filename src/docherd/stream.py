@@ -261,6 +261,7 @@ class _Drive:
     def _give(self, pool: Pool) -> None:
         """scheduler ─► pool; what killed a worker again at once, on a spare one."""
         scheduler = self._scheduler
+        scheduler.memory = pool.budget.size
         pool.crew.grow(scheduler.waiting + scheduler.deferred)
         while pool.crew.has_room():
             retry = bool(scheduler.deferred) and (
