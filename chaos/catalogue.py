@@ -14,6 +14,7 @@ GROUPS = {
     "E": "the engine, its signals, its machine",
     "S": "disk, ledger, results",
     "N": "the inputs",
+    "M": "memory",
 }
 ROWS = {
     "W01": "computes for ever in Python",
@@ -116,13 +117,20 @@ ROWS = {
     "N18": "wrong extensions",
     "N19": "line ends, escapes and reversals in names",
     "N20": "the disk of an input goes away",
+    "M01": "one document takes all memory",
+    "M02": "memory that is shared, mapped, or a child's",
+    "M03": "many at once that fit singly",
+    "M04": "others take the memory; limits that change",
+    "M05": "stopped for its memory, tried once more",
+    "M06": "a failure because of a limit that the user set (ulimit)",
+    "M07": "a container has less than the machine",
+    "M08": "a budget smaller than one document",
 }
 #: what a row does not show, or shows in another way
 REMARKS = {
     "W04": "a really unkillable process needs root and a cgroup v1 freezer; the other test replaces"
     " kill and runs anywhere",
     "W06": "there are no partial results: it ends as `timeout`",
-    "W15": "the message names the OOM killer as a possibility; memory.events is not read",
     "W21": "after a death; what a done document started lives until its worker ends",
     "W22": "ends at its limits and is swept; there is no limit on the number of processes",
     "E09": "time() replaced in every process; the machine's own clock is not set",
@@ -136,8 +144,8 @@ REMARKS = {
     "N01": "links are never followed; there is no option for it",
     "N15": "100,000 names in the suite, 10,000,000 in benchmarks.md",
 }
-_ID = re.compile(r"\b[WIESN]\d\d\b")
-_SPAN = re.compile(r"\b([WIESN])(\d\d)(?:-|–)(?:[WIESN])?(\d\d)\b")
+_ID = re.compile(r"\b[WIESNM]\d\d\b")
+_SPAN = re.compile(r"\b([WIESNM])(\d\d)(?:-|–)(?:[WIESNM])?(\d\d)\b")
 
 
 def named() -> dict[str, list[str]]:

@@ -99,7 +99,8 @@ def restarted(
             (folder / "journal").unlink(missing_ok=True)
         kills = container.kills()
     if ended:
-        expected = Expected(innocent, {f"in/{poison}": "crash"}, documents + 1)
+        reason = "crash" if policy is Policy.TOGETHER else "memory"
+        expected = Expected(innocent, {f"in/{poison}": reason}, documents + 1)
         tally.add(judge(folder / "out", expected, mark))
         _last_and_alone(poison, begun, deaths, tally)
     elif interruptions:

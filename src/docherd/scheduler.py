@@ -331,8 +331,8 @@ class Scheduler:
     def _is_solo(self, task: Task) -> bool:
         most = self._rules.max_interruptions
         interrupted = 0 < most <= task.interruptions
-        crowded = task.document in self._crowded and self._crowded[task.document][1] > MOST_CROWDED
-        return interrupted or crowded or task.previous_reason is Reason.MEMORY
+        _, times = self._crowded.get(task.document, (0, 0))
+        return interrupted or times >= MOST_CROWDED or task.previous_reason is Reason.MEMORY
 
     def _may_retry(self, outcome: Outcome) -> bool:
         attempt = outcome.task.attempt

@@ -122,6 +122,9 @@ class Window:
     def _taken(self, tasks: list[Task]) -> list[Task]:
         self.waiting -= len(tasks)
         self.strata.subtract([task.stratum for task in tasks])
+        if self._carried:
+            for task in tasks:
+                self._carried.pop(task.document, None)
         return tasks
 
     def _read(self, documents: list[int]) -> list[Task]:
@@ -163,8 +166,8 @@ class Window:
 
     def _task(self, document: int, root: int, name: bytes, size: int, stratum: str) -> Task:
         where = self._roots[root]
-        if document not in self._carried:
+        # Kept until it is taken: one of those that were passed on may be read again, by stratum.
+        if (carried := self._carried.get(document)) is None:
             return Task(document, where, name, size, stratum)
-        carried = self._carried.pop(document)
         before = (carried.attempt, carried.reason, carried.interruptions)
         return Task(document, where, name, size, stratum, *before)

@@ -62,7 +62,7 @@ def test_the_kernel_takes_the_worker_and_never_the_engine(session, cgroup):
     starts = restarted(session, Policy.ALONE, 60, LIMIT)
     assert starts.tally.problems == []
     assert (starts.deaths, starts.oom_kills) == (0, 2)
-    assert "SIGKILL from outside (the kernel's OOM killer" in starts.outcome
+    assert "`memory`: the kernel's OOM killer ended it" in starts.outcome
 
 
 def test_a_container_that_is_asked_to_stop_is_no_death(session, cgroup):

@@ -69,6 +69,15 @@ def test_what_happened_before_travels_along_once(window):
     assert (three.attempt, three.previous_reason, three.interruptions) == (1, Reason.MEMORY, 2)
 
 
+def test_what_happened_before_travels_along_to_who_asks_for_a_stratum(window):
+    """Or a Document that takes its worker along would be tried for ever, start after start."""
+    carried = {3: Carried(9, attempt=1, reason=Reason.MEMORY, interruptions=2)}
+    window.add(ready(2, 3, carried=carried))
+    (three,) = window.take_of("txt/2", 1)
+    assert (three.attempt, three.previous_reason, three.interruptions) == (1, Reason.MEMORY, 2)
+    assert [task.document for task in window.take(5)] == [2]
+
+
 @contextlib.contextmanager
 def restored(near):
     try:
