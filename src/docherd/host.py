@@ -173,6 +173,8 @@ class OwnPeak:
 
     def __init__(self) -> None:
         self._status = os.open("/proc/self/status", os.O_RDONLY) if LINUX else -1
+        #: most address space ever, as of the last call
+        self._space = 0
 
     def take(self) -> tuple[int, int]:
         """(peak since the last call, bytes held now), without mapped files.
@@ -186,12 +188,35 @@ class OwnPeak:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             return peak, peak
         fields = parse_status(os.pread(self._status, 8192, 0))
+        self._space = fields.get("VmPeak", 0)
         files = fields.get("RssFile", 0)
         held = fields.get("VmRSS", 0) - files
         peak = max(fields.get("VmHWM", 0) - files, held)
         if peak - held > self._NOTICEABLE:
             self._reset()
         return peak, held
+
+    def near_limit(self, share: float) -> str:
+        """``"480 of the 500 MB that ulimit -v allows"``: what was used since the last call of
+        ``take``, where that is such a share of a limit that the user has set; empty elsewhere.
+        """
+        if not LINUX:
+            return ""
+        import resource
+
+        fields = parse_status(os.pread(self._status, 8192, 0))
+        grown = fields.get("VmPeak", 0) > self._space
+        space = fields.get("VmPeak" if grown else "VmSize", 0)
+        shared = fields.get("RssFile", 0) + fields.get("RssShmem", 0)
+        data = max(fields.get("VmData", 0), fields.get("VmHWM", 0) - shared)
+        for used, which, flag in (
+            (space, resource.RLIMIT_AS, "-v"),
+            (data, resource.RLIMIT_DATA, "-d"),
+        ):
+            limit, _ = resource.getrlimit(which)
+            if limit != resource.RLIM_INFINITY and used >= share * limit:
+                return f"{used / 1e6:,.0f} of the {limit / 1e6:,.0f} MB that ulimit {flag} allows"
+        return ""
 
     def _reset(self) -> None:
         try:

@@ -29,12 +29,17 @@ from docherd.standing import Standing
 from docherd.wire import INLINE, SLOT, SOCKET, SPOOL, Channel, Json, Slot, batch_from_wire, clean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from docherd.processors import Loaded
 
 #: most characters kept of what went wrong
 MESSAGE_LIMIT, DETAIL_LIMIT = 4096, 8192
 #: exit code of a worker that has no descriptors left
 _NO_FILES = 24
+#: of a limit that the user has set (ulimit): a failure this near to it was one for want of memory
+NEAR_LIMIT = 0.9
+_MAY_BE_MEMORY = frozenset({Reason.ERROR, Reason.CORRUPT, Reason.MEMORY})
 #: bytes freed after a Document from which on the heap is given back to the system
 GIVE_BACK = 64 << 20
 
@@ -166,7 +171,8 @@ class _Server:
             if self._served and _out_of_files(error):
                 os._exit(_NO_FILES)  # others leaked them: again, on a fresh worker
             taken = time.perf_counter_ns() - start
-            return {"taken": taken, "kind": document.known_kind, **_failure(error)}, b""
+            failure = _failure(error, self._peak.near_limit)
+            return {"taken": taken, "kind": document.known_kind, **failure}, b""
         return _done(time.perf_counter_ns() - start, document.known_kind, encoded)
 
     def _processed(self, task: Task, document: Document) -> Encoded | None:
@@ -268,19 +274,23 @@ def _out_of_files(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
 
 
-def _failure(error: BaseException) -> dict[str, Json]:
+def _failure(
+    error: BaseException, near_limit: Callable[[float], str] = lambda share: ""
+) -> dict[str, Json]:
+    """``near_limit``: how much of a limit of the user's was used, where it was such a share."""
     if isinstance(error, SpoolFull):
         return {"fault": str(error)}
-    reason = Reason.ERROR
+    reason, message = Reason.ERROR, _message(error)
     if isinstance(error, Ended | DocumentError):
         reason = error.reason
     elif isinstance(error, MemoryError):
         reason = Reason.MEMORY
-    return {
-        "reason": reason,
-        "message": _message(error),
-        "detail": _trace(error) if reason is Reason.ERROR else None,
-    }
+    detail = _trace(error) if reason is Reason.ERROR else None
+    # Where the last bytes were refused, a library calls it what it likes.
+    share = 0.0 if reason is Reason.MEMORY else NEAR_LIMIT
+    if reason in _MAY_BE_MEMORY and (limit := near_limit(share)):
+        reason, message = Reason.MEMORY, f"{message} ({limit})"
+    return {"reason": reason, "message": message, "detail": detail}
 
 
 def _message(error: BaseException) -> str:

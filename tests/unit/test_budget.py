@@ -139,7 +139,7 @@ def test_a_processor_that_does_not_fit_is_one_line(machine):
 @given(
     st.lists(st.tuples(st.integers(1, 600), st.integers(0, 200)), min_size=1, max_size=5),
     st.lists(st.lists(st.integers(0, 200), min_size=5, max_size=5), max_size=8),
-    st.sampled_from([Reading(16 * GB, 12 * GB), Reading(16 * GB, 150 * MB), Reading(GB, 5 * MB)]),
+    st.sampled_from([PLENTY, Reading(16 * GB, 150 * MB), Reading(GB, 5 * MB)]),
 )
 def test_nobody_within_its_reservation_is_ever_stopped(starts, growth, reading):
     """Whatever all of them do, and whatever others leave; what goes first is idle."""
@@ -147,8 +147,8 @@ def test_nobody_within_its_reservation_is_ever_stopped(starts, growth, reading):
     budget = machine.budget(asked=600 * MB)
     machine.reading = reading
     room, workers = 600, []
-    for number, (reserved, held) in enumerate(starts):
-        reserved = reserved if reserved <= room else 0
+    for number, (wanted, held) in enumerate(starts):
+        reserved = wanted if wanted <= room else 0
         room -= reserved
         workers.append(Worker(number, reserved * MB, held * MB))
     for step in growth:
@@ -157,10 +157,7 @@ def test_nobody_within_its_reservation_is_ever_stopped(starts, growth, reading):
         staying = [worker for worker in workers if not worker.leaving]
         machine.look(budget, *staying)
         assert not any(w.verdict for w in workers if w.memory <= w.reserved)
-        for worker in workers:
-            if worker.verdict and not worker.crowded:
-                assert worker.memory > 600 * MB or worker.verdict[0] is Reason.MEMORY
-        if reading is PLENTY:
+        if reading == PLENTY:
             held = sum(worker.memory for worker in workers if not worker.leaving)
             assert held <= 600 * MB
 
