@@ -206,6 +206,7 @@ def _ending(summary: Summary) -> dict[str, object]:
         "reasons": {str(reason): number for reason, number in summary.reasons.items()},
         "seconds": round(summary.seconds, 3),
         "resume": summary.counts.pending > 0,
+        "sizing": list(summary.sizing),
         "stopped": summary.stopped,
     }
 
@@ -219,6 +220,8 @@ def _say_ending(summary: Summary, *, verdict: bool) -> None:
         print(f"stopped: {printable(summary.stopped)}")
     if summary.unchanged:
         print(f"{units.count(summary.unchanged)} had been finished before and have not changed")
+    for sentence in summary.sizing:
+        print(sentence)
     print(f"\nresults   {printable(str(out / 'data'))}")
     print(f"report    {printable(str(out / 'report.html'))}")
     if summary.counts.done:

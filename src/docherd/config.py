@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from docherd.exceptions import UsageError
 from docherd.units import parse_duration, parse_size
@@ -58,7 +58,9 @@ def _positive(text: str) -> int:
     return value
 
 
-def _workers(text: str) -> int:
+def _workers(text: str) -> int | str:
+    if text.strip() == "auto":
+        return "auto"
     if (value := _positive(text)) > 1000:
         raise ValueError("must be 1000 or less: more processes than that help no machine")
     return value
@@ -97,10 +99,11 @@ class Options:
             group="work",
         ),
     )
-    workers: int | None = _option(
+    workers: int | Literal["auto"] | None = _option(
         None,
         Flag(
-            "documents in work at the same time (default: the cores this process may use)",
+            "documents in work at the same time (default: the cores this process may use; auto:"
+            " from there to as many as are faster, at most 32 a core and 256)",
             _workers,
             ("-w", "-j", "--jobs"),
             "N",

@@ -52,6 +52,20 @@ class Crew:
         """Workers with something in hand."""
         return sum(child.grant is not None for child in self.children.values())
 
+    @property
+    def starting(self) -> int:
+        """Workers that have not loaded the processor yet."""
+        return sum(child.starting for child in self.children.values())
+
+    def trim(self) -> None:
+        """End the idle workers that are too many; used ones first, since retries want others."""
+        live = [child for child in self.children.values() if not child.leaving]
+        over = len(live) - self.size - self._setup.spares
+        if over > 0:
+            idle = [child for child in live if child.idle]
+            for child in sorted(idle, key=lambda child: -child.served)[:over]:
+                child.hang_up()
+
     def grow(self, waiting: int) -> None:
         """Have workers for so many tasks, as far as the memory holds them, and the spares."""
         live = sum(not child.leaving for child in self.children.values())
@@ -72,8 +86,7 @@ class Crew:
         idle = [child for child in self.children.values() if child.idle]
         if any(not child.served for child in idle):
             return True
-        starting = sum(child.starting for child in self.children.values())
-        if idle and starting < min(wanted, self.size):
+        if idle and self.starting < min(wanted, self.size):
             idle[0].hang_up()
             self._spawn_another()
         return False

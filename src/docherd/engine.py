@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -25,13 +24,14 @@ from docherd.exceptions import (
     PolicyStop,
 )
 from docherd.folder import write_atomically
+from docherd.gauge import Gauge
 from docherd.job import Job, Summary, limits, within_files
-from docherd.model import Counts, Outcome, Reason, Snapshot, Status, text_of
+from docherd.model import Counts, Outcome, Reason, Snapshot, Status
 from docherd.pace import Pace
 from docherd.pool import Pool
 from docherd.rows import Note
 from docherd.scheduler import Rules, Verdict
-from docherd.start import Rooms, open_run
+from docherd.start import Rooms, machine_faults, open_run
 from docherd.stop import Level, Stop
 
 #: seconds between looks at the clocks when nothing happens
@@ -40,8 +40,6 @@ TICK = 0.05
 COMMIT_DOCUMENTS, COMMIT_BYTES, COMMIT_SECONDS = 10_000, 32 << 20, 1.0
 #: seconds between commits that only note how far the run is
 NOTE_SECONDS = 5.0
-#: tasks kept ready for the workers
-READY = 1000
 #: bytes of lines not yet durable above which nothing more is given out
 BACKLOG = 64 << 20
 #: seconds between updates of the display and of status.json
@@ -61,23 +59,10 @@ def run(job: Job, display: progress.Progress, stop: Stop) -> Summary:
     rules, warning = within_files(limits(job.options))
     if warning:
         display.message(warning)
-    try:
-        with ExitStack() as stack:
-            rooms = open_run(job, rules, stack)
-            stop.wake = rooms.pool.wake
-            return Engine(job, rules, rooms, display, stop).run()
-    except OSError as error:
-        where = f"{text_of(os.fsencode(error.filename))}: " if error.filename else ""
-        raise EnvironmentFault(
-            f"{where}{error.strerror or error}; the run is safe, resume it when this is mended"
-        ) from error
-    except RuntimeError as error:
-        if "start new thread" not in str(error):
-            raise
-        raise EnvironmentFault(
-            "no further thread can be started, is there a limit (ulimit -u)? The run is safe,"
-            " resume it when this is mended"
-        ) from error
+    with machine_faults(), ExitStack() as stack:
+        rooms = open_run(job, rules, stack)
+        stop.wake = rooms.pool.wake
+        return Engine(job, rules, rooms, display, stop).run()
 
 
 def _blames_the_disk(outcome: Outcome) -> bool:
@@ -101,6 +86,8 @@ class Engine:
         self._outcomes: list[Outcome] = []
         self._bytes = 0
         self._pace = Pace(rules.workers)
+        self._gauge = Gauge(rooms.pool, rooms.scheduler, rooms.forecast, rules, rooms.log.line)
+        self._sizing: tuple[str, ...] = ()
         #: why the run ends early, where neither a signal nor an error says so
         self._policy: PolicyStop | EnvironmentFault | None = None
         #: batches handed to the committer and not yet committed
@@ -119,6 +106,7 @@ class Engine:
             while not self._over(self._rooms.pool):
                 self._discover(self._rooms.source)
                 self._feed(self._rooms.pool)
+                self._gauge.turn(self._left, stuck=self._backlog >= BACKLOG)
                 for outcome in self._rooms.pool.outcomes(TICK):
                     self._settle(outcome)
                 self._commit_if_due()
@@ -192,13 +180,26 @@ class Engine:
         over = self._walked and not supply.waiting
         scheduler.memory = pool.budget.size
         pool.crew.grow(scheduler.waiting + (scheduler.deferred if over else 0))
-        while pool.crew.has_room() and self._rooms.committer.backlog + self._bytes < BACKLOG:
+        while pool.crew.has_room() and self._backlog < BACKLOG:
             grant = scheduler.next(pool.crew.busy, over, pool.room)
             if grant is None:
                 return
             if not pool.give(grant):
                 scheduler.take_back(grant)
                 return
+
+    @property
+    def _backlog(self) -> int:
+        """Bytes of lines that are not durable."""
+        return self._rooms.committer.backlog + self._bytes
+
+    @property
+    def _left(self) -> float:
+        """Documents that wait for a worker; infinite while more may be found."""
+        scheduler, supply = self._rooms.scheduler, self._rooms.supply
+        if self._ending:
+            return 0
+        return scheduler.waiting + supply.waiting if self._walked else math.inf
 
     def _in_hand(self) -> Counter[str]:
         return Counter(busy.stratum for busy in self._rooms.pool.in_hand())
@@ -222,6 +223,7 @@ class Engine:
             self._outcomes.append(outcome)
             self._bytes += outcome.length
             self._pace.end(outcome)
+            self._gauge.end(outcome)
             if outcome.status is Status.FAILED:
                 self._rooms.log.outcome(outcome)
         self._mind_the_rules(outcome, final=verdict is Verdict.FINAL)
@@ -331,7 +333,8 @@ class Engine:
             rate=pace.rate(seconds),
             eta=pace.eta(self._rooms.forecast, busy, seconds) if going else None,
             walking=not self._walked,
-            workers=self._rules.workers,
+            workers=self._rooms.pool.crew.size,
+            auto=self._gauge.auto,
             busy=busy,
             memory=self._rooms.pool.memory,
             memory_peak=self._rooms.pool.budget.peak,
@@ -366,6 +369,7 @@ class Engine:
         snapshot = self._snapshot(state)
         rooms.ledger.close()
         self._write_status(snapshot)
+        self._sizing = self._gauge.write(rooms.folder.path)
         report.write(rooms.folder.path)
         rooms.log.line(f"{state}: {json.dumps(snapshot.counts.as_json())}")
         return snapshot
@@ -384,6 +388,7 @@ class Engine:
             memory_peak=snapshot.memory_peak,
             exit_code=self._exit_code(snapshot.counts),
             stopped=str(self._policy or ""),
+            sizing=self._sizing,
         )
 
     def _exit_code(self, counts: Counts) -> int:

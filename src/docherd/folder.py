@@ -28,7 +28,7 @@ OURS = (
     *("ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal"),
     *("ledger.db.damaged", "ledger.db.damaged-wal", "ledger.db.damaged-shm"),
     "ledger.db.damaged-journal",
-    *("failures.jsonl", "report.html", "report.json"),
+    *("failures.jsonl", "report.html", "report.json", "sizing.json"),
 )
 
 

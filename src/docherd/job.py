@@ -16,6 +16,8 @@ from docherd.walk import Filters
 
 #: least memory a worker is worth starting with
 LEAST_SHARE = 64_000_000
+#: workers at most where their number is found out: for each core, and in all
+MOST_EACH, MOST = 32, 256
 #: part of the memory there is that a run takes when not told
 MEMORY_SHARE = 0.8
 #: default timeout: seconds, and seconds more for each megabyte
@@ -64,14 +66,17 @@ class Summary:
     exit_code: int
     #: why it ended early, one line; empty otherwise
     stopped: str = ""
+    #: what limited it, and which numbers would have been better: sentences
+    sizing: tuple[str, ...] = ()
 
 
 def limits(options: Options) -> Rules:
     """The numbers a run works within; raises UsageError where they cannot be met."""
     memory = options.memory or int(host.memory() * MEMORY_SHARE)
-    wanted = options.workers or host.cores()
+    cores, auto = host.cores(), options.workers == "auto"
+    wanted = options.workers if isinstance(options.workers, int) else cores
     workers = max(1, min(wanted, memory // LEAST_SHARE))
-    if options.workers and workers < wanted:
+    if isinstance(options.workers, int) and workers < wanted:
         raise UsageError(
             f"--memory {memory / 1e6:,.0f}MB is too little for {wanted} workers: each needs"
             f" {LEAST_SHARE / 1e6:.0f}MB at least; use -w {workers} or more memory"
@@ -85,6 +90,7 @@ def limits(options: Options) -> Rules:
         retries=options.retries,
         max_failures=options.max_failures,
         max_interruptions=options.max_interruptions,
+        most_workers=max(workers, min(MOST_EACH * cores, MOST)) if auto else 0,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Literal, TypedDict
 class WorkOptions(TypedDict, total=False):
     """Of ``process`` and ``run``: how the work is done."""
 
-    workers: int | None
+    workers: int | Literal["auto"] | None
     memory: int | str | None
     timeout: float | str | None
     stall: float | str | None

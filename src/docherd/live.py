@@ -17,7 +17,7 @@ from rich.text import Text
 
 from docherd.model import Busy, Outcome, Snapshot, Status, printable
 from docherd.units import count, duration, size
-from docherd.wording import ending, failures, finished, pace, progress, verdict
+from docherd.wording import ending, failures, finished, pace, progress, verdict, workers
 
 _MOST_WORKERS = 8
 #: lines above the workers, and one for the cursor
@@ -118,6 +118,7 @@ def _aside(snapshot: Snapshot) -> str:
             f"elapsed {duration(snapshot.seconds)}",
             failures(counts, snapshot.reasons) or "none failed",
             f"{count(counts.skipped)} skipped" if counts.skipped else "",
+            workers(snapshot),
         )
         if part
     )

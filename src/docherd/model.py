@@ -305,7 +305,9 @@ class Snapshot:
     eta: Eta | None = None
     #: True while the inputs are still being walked: the total may grow
     walking: bool = False
+    #: at work at the same time; True where that number is found out on the way
     workers: int = 0
+    auto: bool = False
     busy: tuple[Busy, ...] = ()
     memory: int = 0
     memory_peak: int = 0

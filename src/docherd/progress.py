@@ -12,7 +12,7 @@ from typing import IO, Protocol, TextIO, cast
 
 from docherd.model import Eta, Outcome, Snapshot, Status, printable
 from docherd.units import clock, count
-from docherd.wording import ending, failures, pace, progress, verdict
+from docherd.wording import ending, failures, pace, progress, verdict, workers
 
 #: where a notice is over
 GOES_ON = "going on"
@@ -100,6 +100,8 @@ def status(snapshot: Snapshot) -> dict[str, object]:
             }
             for busy in snapshot.busy
         ],
+        "parallel": snapshot.workers,
+        "auto": snapshot.auto,
         "notice": snapshot.notice,
     }
 
@@ -165,6 +167,7 @@ class Plain:
 def plain_line(snapshot: Snapshot) -> str:
     """``00:01:05  12,345 of 50,000 documents (24.7 %), 189/s, ETA about 3 min (2-5), ...``."""
     parts = [progress(snapshot), *pace(snapshot), failures(snapshot.counts, snapshot.reasons)]
+    parts.append(workers(snapshot))
     if snapshot.counts.skipped:
         parts.append(f"{count(snapshot.counts.skipped)} skipped")
     return f"{clock(snapshot.seconds)}  {', '.join(part for part in parts if part)}"

@@ -42,6 +42,8 @@ def status(given: Namespace) -> int:
     print(wording.verdict(state, counts, cast("float", shown["seconds"])))
     if (eta := cast("dict[str, float] | None", shown["eta"])) and running:
         print(f"ETA {units.estimate(eta['seconds'], eta['low'], eta['high'])}")
+    if running and shown.get("auto"):
+        print(f"{shown['parallel']} workers (auto)")
     for reason, number in reasons.items():
         print(f"  {units.count(number):>10}  {reason}: {wording.MEANING[reason]}")
     return 0

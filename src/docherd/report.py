@@ -21,6 +21,7 @@ from docherd.folder import write_atomically
 from docherd.model import Reason, printable, text_of
 from docherd.quoting import shell_quoted
 from docherd.remembered import Failure
+from docherd.sizing import FILE, Use, advise
 from docherd.view import View
 
 #: failures of each reason in report.json and in report.html
@@ -96,6 +97,7 @@ def summarize(view: View) -> dict[str, Any]:
         "failures": _by_reason(view, reasons, skips=False),
         "skipped": _by_reason(view, reasons, skips=True),
         "starts": [start.as_json() for start in starts],
+        "sizing": _sizing(view.folder),
         "environment": _environment(),
         "reported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -115,6 +117,16 @@ def _by_reason(view: View, reasons: dict[Reason, int], skips: bool) -> dict[str,
         for reason, number in reasons.items()
         if reason.skips == skips
     }
+
+
+def _sizing(folder: Path) -> dict[str, object] | None:
+    """What limited the last start that was long enough to say; None where there was none."""
+    try:
+        use = Use.from_json(json.loads((folder / FILE).read_bytes()))
+        advice = advise(use)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # a start that was killed left none
+    return {"limited_by": advice.limited_by, "sentences": advice.sentences, "use": use.as_json()}
 
 
 def _environment() -> dict[str, Any]:

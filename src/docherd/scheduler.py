@@ -69,6 +69,7 @@ class Verdict(Enum):
 class Rules:
     """The limits a run was given; times in seconds, sizes in bytes."""
 
+    #: at work at the same time; where that may change, at first
     workers: int
     #: memory of all workers together, as the run begins
     memory: int
@@ -83,6 +84,8 @@ class Rules:
     max_failures: int | None = None
     #: engine deaths a Document may be in hand at; 0 counts none
     max_interruptions: int = 3
+    #: workers at most where their number may change; 0 where it may not
+    most_workers: int = 0
 
 
 def is_brief(took: Took) -> bool:

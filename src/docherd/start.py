@@ -9,20 +9,21 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from docherd import experience, source
 from docherd.committer import Committer
-from docherd.exceptions import DamageError, DocherdError
+from docherd.exceptions import DamageError, DocherdError, EnvironmentFault
 from docherd.folder import Folder
 from docherd.forecast import Forecast
 from docherd.identity import About, agree
 from docherd.job import Job, filters_of, setup_of
 from docherd.ledger import Ledger
 from docherd.log import Log
-from docherd.model import printable
+from docherd.model import printable, text_of
 from docherd.pool import Pool
 from docherd.scheduler import Rules, Scheduler
 from docherd.segment import Segment
@@ -31,6 +32,25 @@ from docherd.supply import Supply
 from docherd.version import __version__
 from docherd.walk import Walk
 from docherd.window import Window
+
+
+@contextmanager
+def machine_faults() -> Iterator[None]:
+    """What the system refuses becomes an EnvironmentFault that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{text_of(os.fsencode(error.filename))}: " if error.filename else ""
+        raise EnvironmentFault(
+            f"{where}{error.strerror or error}; the run is safe, resume it when this is mended"
+        ) from error
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        raise EnvironmentFault(
+            "no further thread can be started, is there a limit (ulimit -u)? The run is safe,"
+            " resume it when this is mended"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

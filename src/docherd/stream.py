@@ -11,6 +11,7 @@ is kept on disk but slots and large results, in a temporary folder that the sent
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import shutil
@@ -25,6 +26,7 @@ from typing import Protocol, Self
 
 from docherd.feed import Feed, Given
 from docherd.forecast import Forecast
+from docherd.gauge import Gauge
 from docherd.model import Outcome, Status, Task
 from docherd.pool import Pool
 from docherd.result import Result
@@ -182,6 +184,8 @@ class _Drive:
         self._forecast = Forecast()
         self._scheduler = Scheduler(rules, self._forecast, retries_first=True)
         self._pool: Pool | None = None
+        #: where the number of workers is to be found out
+        self._gauge: Gauge | None = None
         self._stop = False
         #: Results and their bytes so far: how many may wait depends on their size, and until it
         #: is known they are taken for large
@@ -223,9 +227,13 @@ class _Drive:
         try:
             self._pool = Pool(self._setup, folder, private=True)
             try:
+                if self._rules.most_workers:
+                    self._gauge = Gauge(self._pool, self._scheduler, self._forecast, self._rules)
                 while not self._stop and not self._over(self._pool):
                     self._offer()
                     self._give(self._pool)
+                    if self._gauge:
+                        self._gauge.turn(self._left, stuck=False)
                     ended = self._pool.outcomes(TICK)
                     self._give(self._pool)  # first: a worker that waits costs more than a Result
                     self._settle(ended)
@@ -241,7 +249,7 @@ class _Drive:
     def _offer(self) -> None:
         """feed ─► scheduler, as long as the program keeps up."""
         mean = self._bytes / self._results
-        workers = WAITING_EACH * self._rules.workers
+        workers = WAITING_EACH * self._scheduler.workers
         room = max(workers, min(WAITING, int(SHELF_BYTES / (mean + 1)))) - self._scheduler.waiting
         if room <= 0 or self.shelf.full:
             return
@@ -257,6 +265,11 @@ class _Drive:
                 brief[task.stratum] = took is not None and is_brief(took)
             # A timeout depends on the size; what is over at once needs none that is exact.
             self._scheduler.offer([task if brief[task.stratum] else _measured(task)])
+
+    @property
+    def _left(self) -> float:
+        """Paths that wait for a worker; infinite while more may come."""
+        return self._scheduler.waiting if self.feed.ended else math.inf
 
     def _give(self, pool: Pool) -> None:
         """scheduler ─► pool; what killed a worker again at once, on a spare one."""
@@ -282,6 +295,8 @@ class _Drive:
             if outcome.status is Status.DONE:
                 self._forecast.learn(outcome)
             if self._scheduler.settle(outcome) is Verdict.FINAL:
+                if self._gauge:
+                    self._gauge.end(outcome)
                 final.append(outcome)
                 if outcome.length:
                     size += held_bytes(outcome)

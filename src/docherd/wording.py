@@ -91,6 +91,13 @@ def pace(snapshot: Snapshot) -> list[str]:
     return parts
 
 
+def workers(snapshot: Snapshot) -> str:
+    """``8 workers (auto)``, or "" where their number does not change."""
+    if not snapshot.auto:
+        return ""
+    return f"{count(snapshot.workers)} worker{'' if snapshot.workers == 1 else 's'} (auto)"
+
+
 def ending(outcome: Outcome) -> str:
     """``timeout: folder/a.pdf: over 300 s``, on one printable line, for what is not done."""
     what = str(outcome.reason or outcome.status)
