@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from docherd.config import Flag, flags
 from docherd.exceptions import INTERNAL, DocherdError, EnvironmentFault, UsageError
 from docherd.model import Reason, printable
+from docherd.units import parse_duration
 from docherd.version import __version__
 
 #: headings of the option groups, in the order of the help
@@ -20,6 +21,9 @@ _GROUPS = {
     "failures": "when documents fail",
     "display": "what to show",
 }
+
+#: seconds that a plan may take for its sample
+PLAN_SECONDS = 30.0
 
 _EXITS = """\
 exit codes: 0 every document done or skipped, 1 some failed, 2 wrong usage, 3 the machine said no
@@ -112,6 +116,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"docherd {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_run(commands)
+    _add_plan(commands)
     _add_again(commands)
     _add_try(commands)
     _add_readers(commands)
@@ -140,17 +145,8 @@ def _add_run(commands: _Commands[_Parser]) -> None:
         "The same command again goes on where it was,\n"
         "and takes only new, changed and interrupted documents.",
     )
-    run.add_argument("inputs", nargs="*", metavar="INPUT", help="folder, file or quoted glob")
     run.add_argument("-o", "--out", required=True, metavar="OUT", help="the run folder")
-    which = run.add_argument_group("inputs and run folder")
-    which.add_argument(
-        "--files-from",
-        metavar="FILE",
-        help="names of documents, one a line; - reads them from a pipe",
-    )
-    which.add_argument(
-        "-0", "--null", action="store_true", help="names in --files-from end with NUL"
-    )
+    which = _add_inputs(run, "inputs and run folder")
     which.add_argument("--add", action="store_true", help="take further inputs into this run")
     which.add_argument(
         "--fresh", action="store_true", help="throw the run in OUT away and begin again"
@@ -159,6 +155,50 @@ def _add_run(commands: _Commands[_Parser]) -> None:
         "--dry-run", action="store_true", help="say what would be done, touch nothing"
     )
     _add_options(run)
+
+
+def _add_plan(commands: _Commands[_Parser]) -> None:
+    plan = _command(
+        commands,
+        "plan",
+        "how long a run would take, how many workers are best, how much comes of it",
+        "Processes a sample and writes nothing: neither a run folder nor anything else is left.",
+    )
+    _add_inputs(plan, "inputs")
+    plan.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=PLAN_SECONDS,
+        metavar="TIME",
+        help="most time for the sample, after the walk, as 90, 5m or 1h (default: 30s)",
+    )
+    _add_json(plan, "for machines")
+    _add_options(plan, ("work", "inputs", "limits"), without=("checksum", "prune", "force"))
+    plan.add_argument("-q", "--quiet", action="store_true", help="do not say how far it is")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1s or more")
+    return value
+
+
+def _add_inputs(command: _Parser, heading: str) -> argparse._ArgumentGroup:
+    command.add_argument("inputs", nargs="*", metavar="INPUT", help="folder, file or quoted glob")
+    which = command.add_argument_group(heading)
+    which.add_argument(
+        "--files-from",
+        metavar="FILE",
+        help="names of documents, one a line; - reads them from a pipe",
+    )
+    which.add_argument(
+        "-0", "--null", action="store_true", help="names in --files-from end with NUL"
+    )
+    return which
 
 
 def _add_again(commands: _Commands[_Parser]) -> None:
@@ -230,12 +270,14 @@ def _add_json(command: _Parser, what: str) -> None:
     command.add_argument("--json", action="store_true", help=what)
 
 
-def _add_options(command: _Parser, groups: Sequence[str] = tuple(_GROUPS)) -> None:
+def _add_options(
+    command: _Parser, groups: Sequence[str] = tuple(_GROUPS), without: Sequence[str] = ()
+) -> None:
     """The options of config.py; only those that are given end up in the namespace."""
     for group in groups:
         section = command.add_argument_group(_GROUPS[group])
         for name, flag in flags():
-            if flag.group == group:
+            if flag.group == group and name not in without:
                 _add_flag(section, name, flag)
         if group == "work":
             section.add_argument(

@@ -10,7 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from docherd import advice, engine, once, progress, queries, source, units, upkeep, wording
+from docherd import (
+    advice,
+    engine,
+    once,
+    planning,
+    progress,
+    queries,
+    source,
+    units,
+    upkeep,
+    wording,
+)
 from docherd.config import Options, flags, read_file
 from docherd.dryrun import dry_run
 from docherd.exceptions import DocherdError, EnvironmentFault, UsageError
@@ -27,6 +38,7 @@ def execute(given: Namespace) -> int:
     """Run the command that was typed; its exit code."""
     command: Callable[[Namespace], int] = {
         "run": run,
+        "plan": plan,
         "resume": resume,
         "retry": retry,
         "repair": repair,
@@ -48,14 +60,9 @@ def execute(given: Namespace) -> int:
 def run(given: Namespace) -> int:
     """`docherd run INPUT... -o OUT`"""
     options = _options(given, {})
-    if not given.inputs and not given.files_from:
-        raise UsageError("no inputs: give a folder, a file, a glob, or --files-from")
-    roots = source.roots_of(given.inputs)
-    if given.files_from:
-        roots.append(Root(b"", b"/", names=()))
     job = Job(
         out=Path(given.out),
-        roots=tuple(roots),
+        roots=_roots(given),
         processor=describe(options.processor),
         options=options,
         files_from=_list_file(given.files_from),
@@ -66,6 +73,32 @@ def run(given: Namespace) -> int:
     if given.dry_run:
         return dry_run(job, sys.stdout)
     return _carry_out(job, given)
+
+
+def plan(given: Namespace) -> int:
+    """`docherd plan INPUT...`: what a run would take."""
+    options = _options(given, {})
+    asked = planning.Asked(
+        roots=_roots(given),
+        processor=describe(options.processor),
+        options=options,
+        seconds=given.seconds,
+        files_from=_list_file(given.files_from),
+        null=given.null,
+        as_json=given.json,
+        quiet=given.quiet,
+    )
+    return planning.make(asked, sys.stdout)
+
+
+def _roots(given: Namespace) -> tuple[Root, ...]:
+    """What the user typed. Raises UsageError where that is nothing."""
+    if not given.inputs and not given.files_from:
+        raise UsageError("no inputs: give a folder, a file, a glob, or --files-from")
+    roots = source.roots_of(given.inputs)
+    if given.files_from:
+        roots.append(Root(b"", b"/", names=()))
+    return tuple(roots)
 
 
 def resume(given: Namespace) -> int:

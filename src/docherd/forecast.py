@@ -278,6 +278,11 @@ class Forecast:
         own = self._strata.get(stratum)
         return None if own is None or own.recent.logs.count < TRUSTED else own.recent.took()
 
+    def measured(self, stratum: str) -> float:
+        """Documents of its family that were measured, in earlier starts too."""
+        family = self._families.get(place_of(stratum)[0])
+        return 0.0 if family is None else family.count
+
     def _cost(self, stratum: str) -> Cost | None:
         own = self._strata.get(stratum)
         if own is None:

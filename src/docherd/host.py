@@ -124,6 +124,23 @@ def tree_memory(pid: int) -> int:
     return total
 
 
+def tree_seconds(pid: int) -> float:
+    """CPU seconds used by a process and all below it, those it waited for too; 0 if it is gone."""
+    if not LINUX:
+        return _tree_seconds_psutil(pid)
+    ticks, waiting = 0, [pid]
+    while waiting:
+        each = waiting.pop()
+        try:
+            with open(f"/proc/{each}/stat", "rb", buffering=0) as file:  # noqa: PTH123
+                fields = file.read(1024).rpartition(b") ")[2].split()
+        except OSError:
+            continue  # gone meanwhile
+        ticks += sum(map(int, fields[11:15]))  # utime, stime, and both of children waited for
+        waiting.extend(_children(each))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def status_fields(path: str, most: int = 8192) -> dict[str, int]:
     """The memory lines within the first bytes of a /proc/PID/status; empty if it is gone."""
     try:
@@ -196,6 +213,17 @@ def _tree_memory_psutil(pid: int) -> int:
         return sum(each.memory_info().rss for each in tree)
     except psutil.Error:
         return 0
+
+
+def _tree_seconds_psutil(pid: int) -> float:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        tree = [process, *process.children(recursive=True)]
+        return sum(sum(each.cpu_times()[:4]) for each in tree)
+    except psutil.Error:
+        return 0.0
 
 
 class OwnPeak:
