@@ -169,8 +169,8 @@ def _cores(use: Use) -> str:
     others = use.wanted - use.used
     if others >= IDLE:
         return (
-            f"limited by cores: other programs had {_percent(others)} of the {_of(use.cores, 'core')};"
-            " more workers would not help"
+            f"limited by cores: other programs had {_percent(others)} of the"
+            f" {_of(use.cores, 'core')}; more workers would not help"
         )
     return (
         f"limited by cores: {use.cores} of {use.cores} in use {_percent(use.used)} of the time;"
