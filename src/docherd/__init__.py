@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from docherd.api import process as process
     from docherd.api import process_chunks as process_chunks
     from docherd.api import run as run
+    from docherd.document import Document as Document
     from docherd.exceptions import CorruptError as CorruptError
     from docherd.exceptions import DamageError as DamageError
     from docherd.exceptions import DocherdError as DocherdError
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from docherd.exceptions import UsageError as UsageError
     from docherd.job import Summary as Summary
     from docherd.model import Counts as Counts
-    from docherd.model import Document as Document
     from docherd.model import Reason as Reason
     from docherd.model import Status as Status
     from docherd.opened import Run as Run
@@ -52,7 +52,7 @@ _HOME = {
     "Stream": "stream",
     "Summary": "job",
     "Counts": "model",
-    "Document": "model",
+    "Document": "document",
     "Reason": "model",
     "Status": "model",
     **dict.fromkeys(

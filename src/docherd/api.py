@@ -12,10 +12,10 @@ from typing import TypeAlias, Unpack
 from docherd import progress as display
 from docherd import source
 from docherd.config import Options
+from docherd.document import Document
 from docherd.exceptions import UsageError
 from docherd.job import Job, Summary, limits, setup_of
 from docherd.keywords import RunOptions, WorkOptions
-from docherd.model import Document
 from docherd.opened import Run
 from docherd.processors import describe
 from docherd.result import Result

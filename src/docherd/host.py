@@ -13,21 +13,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 LINUX = sys.platform == "linux"
 
 #: environment variable that marks every process of a run: "<run token>.<worker number>"
 MARK = "DOCHERD_WORKER"
-
-#: libraries that would each start one thread per core in every worker
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "RAYON_NUM_THREADS",
-)
 
 _PR_SET_PDEATHSIG = 1
 _FALLOC_FL_KEEP_SIZE, _FALLOC_FL_PUNCH_HOLE = 1, 2
@@ -124,23 +118,6 @@ def tree_memory(pid: int) -> int:
     return total
 
 
-def tree_seconds(pid: int) -> float:
-    """CPU seconds used by a process and all below it, those it waited for too; 0 if it is gone."""
-    if not LINUX:
-        return _tree_seconds_psutil(pid)
-    ticks, waiting = 0, [pid]
-    while waiting:
-        each = waiting.pop()
-        try:
-            with open(f"/proc/{each}/stat", "rb", buffering=0) as file:  # noqa: PTH123
-                fields = file.read(1024).rpartition(b") ")[2].split()
-        except OSError:
-            continue  # gone meanwhile
-        ticks += sum(map(int, fields[11:15]))  # utime, stime, and both of children waited for
-        waiting.extend(_children(each))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def status_fields(path: str, most: int = 8192) -> dict[str, int]:
     """The memory lines within the first bytes of a /proc/PID/status; empty if it is gone."""
     try:
@@ -194,36 +171,23 @@ def tree_cpu(pid: int) -> tuple[float, dict[int, float]]:
 
 
 def _tree_cpu_psutil(pid: int) -> float:
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
-        return sum(t.user + t.system + t.children_user + t.children_system for t in times)
-    except psutil.Error:
-        return 0.0
+    times = [each.cpu_times() for each in _tree_psutil(pid)]
+    return sum(t.user + t.system + t.children_user + t.children_system for t in times)
 
 
 def _tree_memory_psutil(pid: int) -> int:
+    return sum(each.memory_info().rss for each in _tree_psutil(pid))
+
+
+def _tree_psutil(pid: int) -> list[psutil.Process]:
+    """A process and all below it; none if it is gone."""
     import psutil
 
     try:
         process = psutil.Process(pid)
-        tree = [process, *process.children(recursive=True)]
-        return sum(each.memory_info().rss for each in tree)
+        return [process, *process.children(recursive=True)]
     except psutil.Error:
-        return 0
-
-
-def _tree_seconds_psutil(pid: int) -> float:
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        tree = [process, *process.children(recursive=True)]
-        return sum(sum(each.cpu_times()[:4]) for each in tree)
-    except psutil.Error:
-        return 0.0
+        return []
 
 
 class OwnPeak:

@@ -317,12 +317,12 @@ class _Meter:
         """Before something is given out: what the others used up to now is their start."""
         for child in self._pool.crew.children.values():
             if child.ready and child.number not in self._first:
-                self._first[child.number] = host.tree_seconds(child.pid)
+                self._first[child.number] = host.tree_cpu(child.pid)[0]
 
     def read(self) -> None:
         """See what they have used."""
         for child in self._pool.crew.children.values():
-            if child.number in self._first and (used := host.tree_seconds(child.pid)):
+            if child.number in self._first and (used := host.tree_cpu(child.pid)[0]):
                 self._last[child.number] = used
 
     @property

@@ -12,6 +12,16 @@ from docherd import host
 from docherd.processors import Processor
 from docherd.wire import Json, frame
 
+#: libraries that would each start one thread per core in every worker
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -38,7 +48,7 @@ class Setup:
 
     def environment(self) -> dict[str, str]:
         """The user's environment, and as many threads a worker as there are cores for it."""
-        ours = dict.fromkeys(host.THREAD_VARIABLES, str(self.threads))
+        ours = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
         return ours | {"MALLOC_ARENA_MAX": "2"} | dict(os.environ)
 
     @property

@@ -22,9 +22,10 @@ import time
 from typing import TYPE_CHECKING, Self, cast
 
 from docherd import host, threads, version
+from docherd.document import Document
 from docherd.encoding import Encoded, Ended, Lines, SpoolFull, name_of_type
 from docherd.exceptions import DocumentError, ProcessorError
-from docherd.model import Document, Reason, Task
+from docherd.model import Reason, Task
 from docherd.standing import Standing
 from docherd.wire import INLINE, SLOT, SOCKET, SPOOL, Channel, Json, Slot, batch_from_wire, clean
 

@@ -103,8 +103,9 @@ def answer_requests():
 
 
 def ending_of(path, passwords):
+    from docherd.document import Document
     from docherd.exceptions import DocumentError
-    from docherd.model import Document, Root, Task
+    from docherd.model import Root, Task
     from docherd.processors.extract import Extract
     from docherd.processors.kind import detect
 

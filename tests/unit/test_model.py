@@ -7,17 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docherd.model import (
-    Counts,
-    Document,
-    Reason,
-    Root,
-    Status,
-    Task,
-    document_id,
-    printable,
-    text_of,
-)
+from docherd.document import Document
+from docherd.model import Counts, Reason, Root, Status, Task, document_id, printable, text_of
 
 fixed = settings(derandomize=True, deadline=None, max_examples=300)
 ANY_TEXT = st.text(st.characters())  # surrogates and everything unprintable included

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from docherd import processors
+from docherd.document import Document
 from docherd.exceptions import ProcessorError
-from docherd.model import Document, Root, Task
+from docherd.model import Root, Task
 from docherd.processors import describe, fingerprint_of, load
 
 TASK = Task(1, Root(b"in", b"/in"), b"a.txt", 5, "txt/3")

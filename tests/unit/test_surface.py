@@ -29,7 +29,18 @@ NOUNS = {
     *("version", "model", "exceptions", "units", "quoting", "config"),
     *("cgroups", "host", "pressure"),
 }
-ENGINE = {"engine", "start", "job", "pace", "once", "dryrun", "repair", "rebuild"}
+ENGINE = {
+    "engine",
+    "start",
+    "job",
+    "planning",
+    "sample",
+    "pace",
+    "once",
+    "dryrun",
+    "repair",
+    "rebuild",
+}
 TOP = {"cli", "commands", "queries", "upkeep", "api", "__main__", ""}
 #: rooms of the walk, which do not know each other but for these
 WALK = {

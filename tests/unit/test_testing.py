@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from docherd import processors, testing
-from docherd.model import Document, Root, Task
+from docherd.document import Document
+from docherd.model import Root, Task
 from docherd.testing import FAULTS, by_name, fault
 from docherd.wire import HEADER, SOCKET
 

@@ -24,8 +24,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import cast, get_args
 
+from docherd.document import Document
 from docherd.exceptions import ProcessorError
-from docherd.model import Document
 
 #: built-in name → (module, class, one line for `docherd processors`)
 BUILTIN = {

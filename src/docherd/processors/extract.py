@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from docherd.document import Document
 from docherd.exceptions import EmptyError, EncryptedError, UnsupportedError
-from docherd.model import Document, Reason
+from docherd.model import Reason
 from docherd.processors.kind import claimed_by
 
 Reader = Callable[[Document], dict[str, object]]

@@ -15,8 +15,8 @@ import zipfile
 import zlib
 from typing import BinaryIO
 
+from docherd.document import Document
 from docherd.exceptions import CorruptError
-from docherd.model import Document
 from docherd.processors.readers.encoding import wide_encoding
 from docherd.processors.readers.parsing import corrupt_on
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 
-from docherd.model import Document
+from docherd.document import Document
 
 #: by extension; each raises whatever its library raises for what is none
 _COUNT: dict[str, Callable[[Document], int]]

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import re
 
-from docherd.model import Document, Reason
+from docherd.document import Document
+from docherd.model import Reason
 from docherd.testing import deaths, frames, hangs, raises, results, takes
 from docherd.testing.fault import Fault, harmless
 

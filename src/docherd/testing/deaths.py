@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from typing import NoReturn
 
-from docherd.model import Document
+from docherd.document import Document
 from docherd.testing.fault import amount, harmless
 
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from docherd.model import Document, Reason
+from docherd.document import Document
+from docherd.model import Reason
 
 MB = 1 << 20
 

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import NoReturn, cast
 
-from docherd.model import Document
+from docherd.document import Document
 from docherd.testing.fault import MB, harmless
 from docherd.wire import HEADER, SOCKET, frame
 

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import NoReturn
 
-from docherd.model import Document
+from docherd.document import Document
 from docherd.testing.fault import MB, amount, harmless
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from docherd.model import Document
+from docherd.document import Document
 from docherd.testing.fault import MB, amount, word
 from docherd.testing.hangs import spin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from docherd.model import Document
+from docherd.document import Document
 from docherd.testing.fault import MB, amount
 
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from docherd.model import Document
+from docherd.document import Document
 from docherd.testing.deaths import segv
 from docherd.testing.fault import MB, amount, amounts, harmless, word
 

@@ -6,7 +6,8 @@ import zipfile
 
 import pytest
 
-from docherd.model import Document, Root, Task
+from docherd.document import Document
+from docherd.model import Root, Task
 from docherd.processors.extract import Extract
 from docherd.processors.kind import detect
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from docherd.document import Document
 from docherd.exceptions import EmptyError, UnsupportedError
-from docherd.model import Document
 from docherd.processors.extract import Extract
 
 

@@ -10,7 +10,7 @@ from email.message import Message
 from email.parser import BytesParser
 from email.utils import parsedate_to_datetime
 
-from docherd.model import Document
+from docherd.document import Document
 from docherd.processors.kind import kind_of
 from docherd.processors.readers.encoding import decode
 from docherd.processors.readers.parsing import corrupt_on

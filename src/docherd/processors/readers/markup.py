@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from docherd.model import Document
+from docherd.document import Document
 from docherd.processors.readers.encoding import canonical
 from docherd.processors.readers.parsing import corrupt_on
 

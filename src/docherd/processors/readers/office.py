@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from docherd.model import Document
+from docherd.document import Document
 from docherd.processors.readers import package
 from docherd.processors.readers.markup import safe_parser
 from docherd.processors.readers.parsing import corrupt_on

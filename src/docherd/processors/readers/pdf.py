@@ -8,8 +8,8 @@ from typing import BinaryIO
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from docherd.document import Document
 from docherd.exceptions import CorruptError, EncryptedError
-from docherd.model import Document
 from docherd.processors.readers.parsing import one_line
 from docherd.processors.readers.properties import Properties, iso_8601
 

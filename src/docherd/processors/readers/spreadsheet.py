@@ -8,8 +8,8 @@ from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
+from docherd.document import Document
 from docherd.exceptions import CorruptError, EncryptedError
-from docherd.model import Document
 from docherd.processors.readers import package
 from docherd.processors.readers.parsing import corrupt_on, one_line
 from docherd.processors.readers.properties import (

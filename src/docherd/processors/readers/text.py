@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterator
 
-from docherd.model import Document
+from docherd.document import Document
 from docherd.processors.readers.encoding import decode
 
 

@@ -6,7 +6,7 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
-from docherd.model import Document
+from docherd.document import Document
 from docherd.processors.readers.encoding import decode
 
 if TYPE_CHECKING:

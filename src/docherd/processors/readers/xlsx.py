@@ -17,8 +17,8 @@ from typing import IO
 
 from lxml import etree
 
+from docherd.document import Document
 from docherd.exceptions import CorruptError
-from docherd.model import Document
 from docherd.processors.readers import package
 from docherd.processors.readers.markup import SAFELY, safe_parser
 from docherd.processors.readers.parsing import corrupt_on
