@@ -108,4 +108,4 @@ def drawn(own: Logs, trend: Trend, where: Place) -> tuple[Logs, float]:
     n, worth = own.count, trend.worth
     mean = (n * own.mean + worth * trend.at(where)) / (n + worth)
     spread = (n * own.spread + worth * trend.within) / (n + worth)
-    return Logs(n, mean, spread), spread / (n + worth)
+    return Logs(n, mean, spread), spread / (n + spread / trend.around)
