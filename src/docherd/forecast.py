@@ -292,6 +292,8 @@ class Forecast:
         if took is None:
             return None
         logs, sure = drawn(own.took, took, own.where)
+        if not own.family.count:  # what others take says little about another kind
+            sure = WIDEST
         n, worth = own.took.count, took.worth
         # The mean of a log-normal distribution, until there is a mean.
         foretold = _exp(took.at(own.where) + (took.within + took.around) / 2)
