@@ -95,11 +95,11 @@ def process(
 
     ``paths``: any iterable, also one that never ends; it is pulled at most some thousand paths
     ahead, in a thread of its own. ``processor`` as for ``run``. ``ordered``: Results in the order
-    of the paths. ``progress``: a tqdm bar. ``options``: ``workers`` (default: the cores there are),
-    ``memory`` of all of them (bytes or "8GB"; default: 80 % of what there is), ``timeout`` of one
-    Document (seconds or "5m"; default: 5 minutes and 10 s for each MB), ``stall`` (seconds or "2m")
-    without a heartbeat of one that gave some, ``retries`` after an error, ``max_output`` and
-    ``max_input`` (bytes or "1GB"), ``nice``, ``passwords``.
+    of the paths. ``progress``: a tqdm bar. ``options``: ``workers`` (default: the cores there are;
+    "auto": as many as are faster), ``memory`` of all of them (bytes or "8GB"; default: 80 % of what
+    there is), ``timeout`` of one Document (seconds or "5m"; default: 5 minutes and 10 s for each
+    MB), ``stall`` (seconds or "2m") without a heartbeat of one that gave some, ``retries`` after an
+    error, ``max_output`` and ``max_input`` (bytes or "1GB"), ``nice``, ``passwords``.
 
         for result in docherd.process(paths, process_single, workers=4):
             print(result.path, result.value if result.ok else result.error)

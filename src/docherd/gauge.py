@@ -149,14 +149,13 @@ class Gauge:
     def _set_number(self, seen: Seen) -> None:
         loaded = max(1, self._pool.budget.loaded)
         most = max(1, min(self._most, self._rules.memory // loaded))
-        before, self._state = (
-            self._state,
-            step(self._state, seen, self._weight, Limits(self._cores, most)),
-        )
+        before = self._state
+        self._state = step(before, seen, self._weight, Limits(self._cores, most))
         crew, workers = self._pool.crew, self._state.workers
         if workers != before.workers:
             crew.size = self._scheduler.workers = workers
-            self._tell(f"workers: {before.workers} → {workers} (load {seen.tally.load:.0%})")
+            load = f"{100 * seen.tally.load:.0f} % of the cores in use"
+            self._tell(f"workers: {before.workers} → {workers}, {load}")
         elif self._state.origin is None:
             crew.trim()
 

@@ -124,7 +124,7 @@ def _sizing(folder: Path) -> dict[str, object] | None:
     try:
         use = Use.from_json(json.loads((folder / FILE).read_bytes()))
         advice = advise(use)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         return None  # a start that was killed left none
     return {"limited_by": advice.limited_by, "sentences": advice.sentences, "use": use.as_json()}
 

@@ -136,8 +136,8 @@ def _limit(use: Use) -> tuple[str, str]:
         return "workers", _workers(use)
     if use.auto:
         return "waiting", (
-            f"limited by what documents wait for (a disk, a network, a server): the cores were idle"
-            f" {_percent(1 - use.used)} of the time, and {_of(use.workers, 'worker')} found best"
+            "limited by what documents wait for (a disk, a network, a server): the cores were idle"
+            f" {_percent(1 - use.used)} of the time; {_of(use.workers, 'worker')} were best"
         )
     return "cores", _cores(use)
 
@@ -168,9 +168,10 @@ def _short_of(why: Idle, use: Use) -> tuple[str, str]:
 def _cores(use: Use) -> str:
     others = use.wanted - use.used
     if others >= IDLE:
+        cores = _of(use.cores, "core")
         return (
-            f"limited by cores: other programs had {_percent(others)} of the"
-            f" {_of(use.cores, 'core')}; more workers would not help"
+            f"limited by cores: other programs had {_percent(others)} of the {cores};"
+            " more workers would not help"
         )
     return (
         f"limited by cores: {use.cores} of {use.cores} in use {_percent(use.used)} of the time;"
@@ -182,7 +183,7 @@ def _workers(use: Use) -> str:
     idle = f"limited by workers: the cores were idle {_percent(1 - use.used)} of the time"
     better = _better_number(use)
     if better <= use.workers:
-        return f"{idle}, and there is no memory for more; -w auto tries"
+        return f"{idle}, and there is no memory for more"
     part = _part(use.workers / better)
     return f"{idle}; -w {better} may take about {part} of the time (-w auto finds the number)"
 

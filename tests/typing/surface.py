@@ -68,6 +68,7 @@ for failure in run.failures("timeout", all=True):
 if TYPE_CHECKING:
     assert_type(run.to_pandas(), pandas.DataFrame)
 
+docherd.process(names, by_path, workers="auto")
 docherd.process(names, by_path, workers="two")  # type: ignore[arg-type]
 docherd.process(names, by_path, limit=3)  # type: ignore[call-arg]
 docherd.process(7, by_path)  # type: ignore[arg-type]

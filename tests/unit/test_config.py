@@ -14,7 +14,7 @@ fixed = settings(derandomize=True, deadline=None, max_examples=100)
 #: a value for every option, as Python, as text, and as it is then kept
 VALUES = {
     "processor": [("mine.py:go", "mine.py:go")],
-    "workers": [(4, 4), ("4", 4)],
+    "workers": [(4, 4), ("4", 4), ("auto", "auto")],
     "memory": [(8_000_000_000, 8_000_000_000), ("8GB", 8_000_000_000), ("1GiB", 1 << 30)],
     "timeout": [(90, 90.0), (0.5, 0.5), ("5m", 300.0), ("1h30m", 5400.0)],
     "stall": [(2, 2.0), ("2m", 120.0), ("500ms", 0.5)],
@@ -137,7 +137,9 @@ def test_no_password_is_ever_remembered():
 
 def test_what_is_remembered_can_be_taken_again():
     """run.json's options are options: `resume` gets what was given."""
-    given = Options.of({"memory": "8GB", "timeout": 2.5, "include": ["*.pdf"], "limit": 7})
+    given = Options.of(
+        {"memory": "8GB", "workers": "auto", "timeout": 2.5, "include": ["*.pdf"], "limit": 7}
+    )
     assert Options.of(given.remembered()) == given
 
 

@@ -100,6 +100,28 @@ def test_memory_of_a_tree_is_that_of_parent_and_children():
 
 
 @linux
+def test_the_cpu_of_a_tree_counts_children_also_when_they_have_ended():
+    """What a child has used stays counted when its parent has waited for it."""
+    spin = "import time\nwhile time.process_time() < 0.2: pass"
+    tree = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]]);"
+        "print('ended', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", tree, spin],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "ended\n"
+        used, waited = host.tree_cpu(process.pid)
+        assert used >= 0.18
+        assert all(seconds >= 0 for seconds in waited.values())
+        process.stdin.close()
+    assert host.tree_cpu(process.pid) == (0.0, {})
+
+
+@linux
 def test_own_peak_sees_what_was_given_back():
     """Memory taken and freed between two readings is in the peak, not in what is held."""
     own = host.OwnPeak()
