@@ -223,13 +223,14 @@ class Scheduler:
 
     def _first_that_fits(self, room: int) -> Grant | None:
         """Of those that wait for memory the first that fits now, or else the next of the others."""
+        passable = self._passed < OVERTAKEN * self.workers
         for at, task in enumerate(self._large):
             if self._needs(task) <= room:
                 del self._large[at]
-                self._passed = 0 if at == 0 else self._passed
+                self._passed = self._passed + 1 if at else 0
                 return self._grant([task])
-        if self._large and self._passed >= OVERTAKEN * self.workers:
-            return None
+            if not passable:
+                return None
         while self._fresh and len(self._large) < LOOK_AHEAD:
             if self._needs(self._fresh[0]) <= room:
                 self._passed += bool(self._large)

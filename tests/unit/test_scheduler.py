@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from docherd.exceptions import PolicyStop
 from docherd.model import Outcome, Reason, Root, Status, Task
-from docherd.scheduler import Rules, Scheduler, Verdict
+from docherd.scheduler import MOST_CROWDED, OVERTAKEN, Rules, Scheduler, Verdict
 
 KILLS = (Reason.CRASH, Reason.EXIT, Reason.MEMORY)
 ROOM = 1 << 40
@@ -219,6 +219,154 @@ def test_a_solo_document_waits_until_all_others_are_back():
     assert scheduler.next(1, retry=True, room=ROOM) is None
     scheduler.settle(Outcome(solo.tasks[0], Status.DONE))
     assert scheduler.next(0, retry=True, room=ROOM).tasks[0].document == 3
+
+
+# ── memory ───────────────────────────────────────────────────────────────────────────────────
+
+
+class Needs:
+    """A forecast that knows what each stratum needs."""
+
+    def __init__(self, needs):
+        self._needs = needs
+
+    def took(self, stratum):
+        return None
+
+    def cost(self, stratum):
+        return Told(memory_upper=self._needs[stratum])
+
+
+class Pool:
+    """Holds what the Scheduler grants, within the budget, and notes who passed whom."""
+
+    def __init__(self, workers, needs, memory=1000):
+        self.rules = replace(RULES, workers=workers, memory=memory)
+        strata = {need: f"x/{need}" for need in needs}
+        self.scheduler = Scheduler(self.rules, Needs({name: need for need, name in strata.items()}))
+        self.scheduler.offer(task(n)._replace(stratum=strata[need]) for n, need in enumerate(needs))
+        self.in_hand, self.order = [], []
+
+    def fill(self):
+        """Give whatever may start."""
+        while len(self.in_hand) < self.rules.workers and self.give():
+            pass
+
+    def give(self):
+        room = self.rules.memory - sum(grant.memory for grant in self.in_hand)
+        grant = self.scheduler.next(len(self.in_hand), retry=True, room=room)
+        if grant is None:
+            return False
+        assert not self.in_hand or grant.memory <= room  # never more reserved than there is
+        assert grant.memory <= self.rules.memory
+        self.in_hand.append(grant)
+        self.order.append(grant.tasks[0].document)
+        return True
+
+    def end(self, at, status=Status.DONE, reason=None, peak=0):
+        grant = self.in_hand.pop(at % len(self.in_hand))
+        return self.scheduler.settle(Outcome(grant.tasks[0], status, reason, peak=peak))
+
+
+SIZES = st.lists(st.sampled_from([1, 50, 240, 250, 400, 999, 1000, 5000]), min_size=1, max_size=80)
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(
+    st.integers(1, 5),
+    SIZES,
+    st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=200),
+)
+def test_reservations_fit_and_nobody_waits_for_ever(workers, needs, endings):
+    """Whatever is crowded out on the way; everybody ends, within the budget or alone."""
+    pool = Pool(workers, needs)
+    crowded = Counter()
+    endings = iter(endings)
+    pool.fill()
+    while pool.in_hand:
+        at, crowds = next(endings, (0, False))
+        out = pool.in_hand[at % len(pool.in_hand)]
+        if crowds and len(pool.in_hand) > 1:
+            crowded[out.tasks[0].document] += 1
+            assert pool.end(at, Status.PENDING, Reason.MEMORY, out.memory + 100) is Verdict.BACK
+        else:
+            assert pool.end(at) is Verdict.FINAL
+        pool.fill()
+    assert set(pool.order) == set(range(len(needs)))
+    assert len(pool.order) == len(needs) + crowded.total()
+    assert max(crowded.values(), default=0) <= MOST_CROWDED
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.integers(2, 4), st.lists(st.integers(0, 3), max_size=300))
+def test_a_large_one_is_passed_by_so_many_and_no_more(workers, endings):
+    """Then nothing starts until it fits."""
+    pool = Pool(workers, [300, 900, *[300] * 200])
+    endings = iter(endings)
+    pool.fill()
+    while 1 not in pool.order:
+        pool.end(next(endings, 0))
+        pool.fill()
+    passed = pool.order.index(1) - 1  # the first was before it
+    assert passed == OVERTAKEN * workers
+
+
+def test_what_waits_starts_as_soon_as_it_fits():
+    """In its own turn, before anything behind it."""
+    pool = Pool(3, [600, 600, 300, 100])
+    pool.fill()
+    assert pool.order == [0, 2, 3]
+    pool.end(0)
+    pool.fill()
+    assert pool.order == [0, 2, 3, 1]
+
+
+def test_with_nothing_in_hand_everything_fits():
+    """However little room there is: nobody waits for memory that nobody will give back."""
+    pool = Pool(2, [5000])
+    grant = pool.scheduler.next(0, retry=False, room=-400)
+    assert grant.memory == 1000
+
+
+def test_what_was_crowded_out_needs_what_it_held_and_more():
+    """Half as much again; it comes before all others, and is not charged."""
+    pool = Pool(2, [100, 100, 100])
+    pool.fill()
+    pool.end(0, Status.PENDING, Reason.MEMORY, peak=500)
+    pool.give()
+    assert (pool.order, pool.in_hand[-1].memory) == ([0, 1, 0], 750)
+    assert pool.in_hand[-1].tasks[0].attempt == 0
+
+
+def test_crowded_out_twice_it_runs_solo():
+    """With the whole budget and nothing beside it; its end lets the others go on."""
+    pool = Pool(2, [100, 100, 100])
+    pool.fill()
+    pool.end(0, Status.PENDING, Reason.MEMORY, peak=200)
+    pool.fill()
+    assert pool.order == [0, 1, 0]
+    pool.end(1, Status.PENDING, Reason.MEMORY, peak=300)
+    pool.fill()
+    assert pool.order == [0, 1, 0, 2]
+    pool.end(0)
+    pool.fill()
+    assert len(pool.in_hand) == 1  # it waits for the last of them
+    pool.end(0)
+    pool.fill()
+    assert pool.order == [0, 1, 0, 2, 0]
+    (solo,) = pool.in_hand
+    assert (solo.memory, solo.fresh) == (1000, True)
+    assert pool.end(0) is Verdict.FINAL
+
+
+def test_a_budget_that_changes_counts_at_once():
+    """Of a share where nothing is known, and of the whole."""
+    scheduler = Scheduler(RULES)
+    scheduler.offer([task(1), task(2), task(3, interruptions=3)])
+    assert scheduler.next(0, retry=False, room=ROOM).memory == 1000
+    scheduler.memory = 2000
+    assert scheduler.next(0, retry=False, room=ROOM).memory == 500
+    assert scheduler.next(0, retry=True, room=ROOM).memory == 2000
 
 
 # ── rules that stop a run ────────────────────────────────────────────────────────────────────
