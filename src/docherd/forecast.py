@@ -26,12 +26,13 @@ TRUSTED = 5
 RECENT = 100
 #: measurements after which one of eight is enough of brief Documents that took what others did
 PLENTY, ONE_OF, BRIEF, ODD = 500, 8, 0.001, 10
-#: normal deviates below which 95 of 100 lie, and beyond which a Document is a surprise
-UPPER, SURPRISE = 1.645, 3.0
+#: normal deviates below which 95 of 100 lie, beyond which a Document is a surprise, and by which
+#: the next one is expected to be beyond
+UPPER, SURPRISE, NEXT_SURPRISE = 1.645, 3.0, 5.0
 #: measurements of one's own that outweigh what other runs have seen
 EXPERIENCE = 4
 #: Documents among which one surprise is expected before any was seen
-UNSEEN = 200
+UNSEEN = 100
 #: attempts with these ends took as long as they did because they were stopped
 CUT_SHORT = frozenset({Reason.MEMORY, Reason.CRASH, Reason.EXIT})
 _LEAST_SECONDS, _LEAST_BYTES = 1e-6, 1 << 20
@@ -298,7 +299,7 @@ class Forecast:
         # The mean of a log-normal distribution, until there is a mean.
         foretold = _exp(took.at(own.where) + (took.within + took.around) / 2)
         mean = (n * own.seconds + worth * foretold) / (n + worth)
-        next_one = _exp(logs.mean + (SURPRISE + 1) * math.sqrt(logs.spread))
+        next_one = _exp(logs.mean + NEXT_SURPRISE * math.sqrt(logs.spread))
         each, square = own.family.surprises(next_one)
         low, high = (0, 0) if peak is None else _bytes(*drawn(own.peak, peak, own.where))
         return Cost(
