@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable
 
@@ -16,7 +17,7 @@ _LARGEST_INDEX = 100_000
 
 def pages(document: Document) -> int:
     """Pages or slides; 0 where they cannot be told. Never raises an Exception."""
-    extension = str(document).rpartition(".")[2].lower()
+    extension = os.fspath(document).rpartition(".")[2].lower()
     try:
         return min(_COUNT[extension](document), 1 << 30)
     except Exception:  # of a damaged file or a missing library
