@@ -9,17 +9,20 @@ import math
 import os
 import struct
 import tempfile
+import time
 import zlib
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
+from fpdf import FPDF
 from hypothesis import given
 from hypothesis import strategies as some
 
-from docherd import encoding, wire, worker
+from docherd import encoding, replies, wire, worker
 from docherd.encoding import Ended, Lines, SpoolFull
 from docherd.exceptions import CorruptError, EncryptedError, UnsupportedError
-from docherd.model import Reason, Root, Task
+from docherd.model import Grant, Reason, Root, Status, Task
 from docherd.wire import Channel, Slot
 from docherd.worker import _failure
 
@@ -503,3 +506,99 @@ def test_a_task_travels_without_its_row():
     assert list(wire.batch_from_wire(index)) == sent
     assert index["spool"] == 7
     assert len(index["roots"]) == 2
+
+
+# ── probes ───────────────────────────────────────────────────────────────────────────────────
+
+
+@given(some.lists(some.booleans(), min_size=1, max_size=30))
+def test_the_worker_learns_which_tasks_are_probes(probes):
+    """Whatever is mixed in a batch; where none is, nothing is said of it."""
+    tasks = [TASK._replace(name=b"%d" % n, probe=probe) for n, probe in enumerate(probes)]
+    index = json.loads(wire.batch_to_wire(tasks, 0)[wire.HEADER.size :])
+    assert [task.probe for task in wire.batch_from_wire(index)] == probes
+    assert ("probes" in index) == any(probes)
+
+
+@pytest.fixture
+def attempt(tmp_path, slot):
+    """What a worker answers for a file of ours, whose processor says that it was called."""
+    server = object.__new__(worker._Server)
+    server._slot, server._bare, server._spool, server._max_output = slot, False, 0, 1 << 20
+    server._loaded = SimpleNamespace(detect=None, builtin=False, call=lambda _: {"called": True})
+
+    def answer(name, content=None, **more):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        root = Root(b"in", str(tmp_path).encode())
+        return server._attempt(Task(1, root, name.encode(), 1, "pdf/1", **more))
+
+    return answer
+
+
+def test_a_probe_counts_and_calls_no_processor(attempt):
+    """Pages, the time it took, and no lines; without `probe` it is processed."""
+    made = FPDF()
+    for _ in range(3):
+        made.add_page()
+    reply, lines = attempt("a.pdf", bytes(made.output()), probe=True)
+    assert (reply["pages"], lines) == (3, b"")
+    assert reply["taken"] > 0
+    _, lines = attempt("a.pdf")
+    assert json.loads(lines)["called"]
+
+
+@pytest.mark.parametrize("name", ["missing.pdf", "a.txt", "broken.pdf"])
+def test_a_probe_never_fails_a_document(attempt, name):
+    """What it is, or that it is not there, is said when it is processed."""
+    content = None if name == "missing.pdf" else b"no pages"
+    reply, lines = attempt(name, content, probe=True)
+    assert (reply["pages"], lines) == (0, b"")
+    assert set(reply) == {"pages", "taken"}
+
+
+@pytest.fixture
+def told():
+    """The Outcomes that a parent takes from these replies to a probe and a Document behind it."""
+
+    def take(*answers):
+        grant = Grant((TASK._replace(probe=True), TASK._replace(document=8)), (20.0, 60.0), 1)
+        child = SimpleNamespace(grant=grant, served=0, answered=0, peak=0, given=time.monotonic())
+        message = {"held": 5, "peak": 9, "tired": None, "first": 0, "replies": list(answers)}
+        return list(replies.outcomes(child, message, b"", 1000))
+
+    return take
+
+
+@given(some.integers(1, 1 << 30))
+def test_pages_come_back_in_place_of_records(pages):
+    """Counted: done, of so many; the Document behind it is another matter."""
+    grant = Grant((TASK._replace(probe=True),), (20.0,), 1)
+    child = SimpleNamespace(grant=grant, served=0, answered=0, peak=0, given=time.monotonic() - 9)
+    message = {"held": 5, "peak": 9, "tired": None, "first": 0}
+    reply = {"pages": pages, "taken": 3_000_000_000}
+    [outcome] = replies.outcomes(child, message | {"replies": [reply]}, b"", 1000)
+    assert (outcome.status, outcome.reason, outcome.records) == (Status.DONE, None, pages)
+    assert (outcome.seconds, outcome.length) == (3.0, 0)
+
+
+def test_none_counted_is_skipped_and_blames_nobody(told):
+    """The Document is processed as one whose pages are not known."""
+    first, second = told({"pages": 0, "taken": 5}, 7)
+    assert (first.status, first.reason, first.records) == (Status.SKIPPED, None, 0)
+    assert (second.task.document, second.status, second.records) == (8, Status.DONE, 0)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *({"pages": pages, "taken": 1} for pages in (-1, 1.5, True, None, "3", 1 << 62)),
+        *({"pages": 1, "taken": taken} for taken in (-1, None, "1")),
+        *({}, {"pages": 1}, {"taken": 1}, [1, None, 0, 0, 0, None], "3", None),
+        {"reason": "error", "taken": 1, "kind": None, "message": "", "detail": ""},
+    ],
+)
+def test_a_probe_answered_otherwise_breaks_the_protocol(told, reply):
+    """Nothing a worker sends becomes a stratum unchecked."""
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        told(reply)
