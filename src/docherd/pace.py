@@ -27,8 +27,8 @@ class Pace:
         #: seconds that each Document deferred to the end will still cost
         self._deferred: dict[int, float] = {}
         self._lately: deque[tuple[float, int]] = deque([(0.0, 0)])
-        #: (seconds, seconds of work by then)
-        self._work: deque[tuple[float, float]] = deque([(0.0, 0.0)])
+        #: (seconds, seconds of work by then), from the first that was seen: a start takes time
+        self._work: deque[tuple[float, float]] = deque()
 
     def end(self, outcome: Outcome) -> None:
         """A Document is done with."""

@@ -33,6 +33,7 @@ def going(workers, pending, until, seconds=1.0):
     """A pace at which ``workers`` have been busy with Documents of so many seconds all the time."""
     pace, done = Pace(workers), round(until * workers / seconds)
     pace.pending["txt/9"] = pending + done
+    pace.eta(Forecast(), [], 0.0)
     for _ in range(done):
         pace.end(ended(seconds))
     return pace
@@ -63,6 +64,17 @@ def test_the_end_is_told_at_the_parallelism_that_is_there():
     eta = pace.eta(taught(), [], 20.0)
     assert eta.seconds == pytest.approx(100, rel=0.02)
     assert eta.low < 100 < eta.high
+
+
+def test_what_a_start_takes_says_nothing_of_the_pace():
+    """Half a minute until the model was loaded: from then on two are busy."""
+    pace, forecast = Pace(2), taught()
+    pace.pending["txt/9"] = 102
+    pace.end(ended())
+    assert pace.eta(forecast, [busy(0.5)], 31.0).seconds == pytest.approx(50, rel=0.02)
+    pace.end(ended())
+    eta = pace.eta(forecast, [busy(1.0), busy(0.5)], 32.0)
+    assert eta.seconds == pytest.approx(49.3, rel=0.02)
 
 
 def test_what_is_in_hand_is_not_waiting():
