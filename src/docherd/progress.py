@@ -7,6 +7,7 @@ display can fail only by falling silent: a closed pipe never ends a run.
 from __future__ import annotations
 
 import json
+import math
 import os
 from typing import IO, Protocol, TextIO, cast
 
@@ -109,7 +110,11 @@ def status(snapshot: Snapshot) -> dict[str, object]:
 def _eta(eta: Eta | None) -> dict[str, float] | None:
     if eta is None:
         return None
-    return {"seconds": round(eta.seconds), "low": round(eta.low), "high": round(eta.high)}
+    return {
+        "seconds": round(eta.seconds),
+        "low": math.floor(eta.low),
+        "high": math.ceil(eta.high),
+    }
 
 
 # ── displays ─────────────────────────────────────────────────────────────────────────────────

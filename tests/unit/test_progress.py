@@ -99,6 +99,12 @@ def test_status_has_the_keys_others_build_on():
     }
 
 
+def test_whole_seconds_of_a_band_hold_what_it_holds():
+    """Nothing that was meant to lie within it lies outside for being rounded."""
+    shape = status(replace(SNAPSHOT, eta=Eta(2.4, 1.9, 2.6)))
+    assert shape["eta"] == {"seconds": 2, "low": 1, "high": 3}
+
+
 def test_status_without_a_forecast_has_a_null_eta():
     """Before anything is known, the ETA is null and not a number."""
     assert status(replace(SNAPSHOT, eta=None))["eta"] is None
