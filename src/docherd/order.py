@@ -10,15 +10,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from docherd.forecast import Forecast, place_of
 
 #: Documents of the sample: least, most, or most of all; and the doubt that needs no further one
 SAMPLE, SAMPLE_MOST, SAMPLE_SHARE, SURE = 50, 400, 0.01, 0.04
-#: a giant takes more than this share of the work that is left for one worker
-GIANT = 0.005
+#: a giant takes more than this share of the work that is left for one worker; with more than that
+#: one is long: while the sample goes on, only every second worker may be on such
+GIANT, LONG = 0.005, 0.05
 #: what a doubling of size adds to the log of seconds, as long as nothing was measured
 _GROWTH = 0.6 * math.log(2)
+
+
+class Choice(NamedTuple):
+    """A stratum, and whether for the sample: then any of its Documents, else the next."""
+
+    stratum: str
+    sampled: bool
+
+
+def following(
+    forecast: Forecast,
+    waiting: Mapping[str, int],
+    in_hand: Mapping[str, int],
+    workers: int,
+    sampled: int,
+) -> Choice | None:
+    """Of which stratum the next Document is; None: the next in the order of the walk.
+
+    ``waiting`` and ``in_hand``: Documents by stratum; ``sampled``: given before for the sample.
+    What is long begins early, but not on all workers while little is known of the others.
+    """
+    least = LONG * _work(forecast, waiting, in_hand) / workers
+    long = {s for s in (*waiting, *in_hand) if (c := forecast.cost(s)) and c.seconds > least}
+    short = {stratum: count for stratum, count in waiting.items() if stratum not in long}
+    doubtful = most_doubtful(forecast, short, in_hand, sampled)
+    longest = giant(forecast, waiting, in_hand, workers)
+    if doubtful is None:
+        return None if longest is None else Choice(longest, sampled=False)
+    if longest in long and sum(in_hand.get(s, 0) for s in long) < workers // 2:
+        return Choice(longest, sampled=False)
+    return Choice(doubtful, sampled=True)
 
 
 def most_doubtful(
@@ -58,11 +91,14 @@ def giant(
 ) -> str | None:
     """The stratum of the longest, where one of its Documents is a giant; ``in_hand`` as above."""
     costs = {s: cost for s, n in waiting.items() if n > 0 and (cost := forecast.cost(s))}
-    work = sum(waiting[stratum] * cost.seconds for stratum, cost in costs.items())
-    for stratum, count in in_hand.items():
-        if cost := forecast.cost(stratum):
-            work += count * cost.seconds
+    work = _work(forecast, waiting, in_hand)
     longest = max(costs, key=lambda stratum: costs[stratum].seconds, default=None)
     if longest is None or costs[longest].seconds <= GIANT * work / workers:
         return None
     return longest
+
+
+def _work(forecast: Forecast, *several: Mapping[str, int]) -> float:
+    """Expected seconds of Documents by stratum."""
+    counted = (each for some in several for each in some.items())
+    return sum(n * cost.seconds for s, n in counted if n > 0 and (cost := forecast.cost(s)))

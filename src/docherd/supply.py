@@ -60,12 +60,12 @@ class Supply:
 
     def _first(self, in_hand: Mapping[str, int]) -> list[Task] | None:
         """One of the sample or a giant; None where neither is left."""
-        waiting = self._window.strata
-        if stratum := order.most_doubtful(self._forecast, waiting, in_hand, self._sampled):
-            self._sampled += 1
-            return self._window.take_of(stratum, 1, anywhere=True)
-        giant = order.giant(self._forecast, waiting, in_hand, self._scheduler.workers)
-        return None if giant is None else self._window.take_of(giant, 1)
+        strata, workers = self._window.strata, self._scheduler.workers
+        choice = order.following(self._forecast, strata, in_hand, workers, self._sampled)
+        if choice is None:
+            return None
+        self._sampled += choice.sampled
+        return self._window.take_of(choice.stratum, 1, anywhere=choice.sampled)
 
     def _ready(self, workers: int) -> int:
         """Tasks of the walk to keep ready: more are lost to the order, fewer make workers wait."""

@@ -19,7 +19,7 @@ REMEMBERED = 1000
 #: the largest variance of logs that is believed in: a factor of 5.6 either way
 WIDEST = 3.0
 #: how many measurements a usual variance is worth: within, around; and slopes, one step away
-_FEW, _FEW_AROUND, _STIFF = 2.0, 4.0, 8.0
+_FEW, _FEW_AROUND, _STIFF = 2.0, 4.0, 40.0
 #: measurements of one stratum above which it weighs no more: in a trend, and around it
 _MOST, _MOST_AROUND = 20.0, 4.0
 
