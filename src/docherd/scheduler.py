@@ -41,13 +41,13 @@ _NOT_BRIEF: Took = (2 * BATCH_SECONDS, 0.0)
 
 _KILLS_WORKER = frozenset({Reason.CRASH, Reason.EXIT})
 
-#: grants for each worker that may pass a Document which waits for memory; Documents looked at to
-#: find one that fits, which also bounds how many wait
-OVERTAKEN, LOOK_AHEAD = 16, 256
+#: grants for each worker that may pass a Document which waits for memory, and Documents for each
+#: that wait for it: to look at more of them finds little, and takes them out of their order
+OVERTAKEN, LOOK_AHEAD = 16, 4
 #: times a Document is stopped because others need the memory, before it runs solo
 MOST_CROWDED = 2
 #: reserved for a Document that was stopped, of what it held then
-ROOMIER = 1.5
+ROOMIER = 1.25
 #: default timeout where there is a forecast: seconds, and times what 95 of 100 stay below
 PATIENT, TIMES_UPPER = 120.0, 20.0
 #: seconds that counting the pages of a Document may take
@@ -202,6 +202,16 @@ class Scheduler:
         """Tasks of the walk that may start at once."""
         return len(self._fresh) + len(self._large)
 
+    @property
+    def ready(self) -> int:
+        """Those of them that were not yet found to need more memory than there is now."""
+        return len(self._fresh)
+
+    @property
+    def held_up(self) -> int:
+        """Those that wait for memory."""
+        return len(self._large)
+
     def queued(self) -> Counter[str]:
         """Those by stratum."""
         return Counter(task.stratum for task in (*self._fresh, *self._large))
@@ -231,7 +241,7 @@ class Scheduler:
                 return self._grant([task])
             if not passable:
                 return None
-        while self._fresh and len(self._large) < LOOK_AHEAD:
+        while self._fresh and self.held_up < LOOK_AHEAD * self.workers and room > 0:
             if self._needs(self._fresh[0]) <= room:
                 self._passed += bool(self._large)
                 return self._grant(self._batch(room))

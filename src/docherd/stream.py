@@ -250,7 +250,7 @@ class _Drive:
         """feed ─► scheduler, as long as the program keeps up."""
         mean = self._bytes / self._results
         workers = WAITING_EACH * self._scheduler.workers
-        room = max(workers, min(WAITING, int(SHELF_BYTES / (mean + 1)))) - self._scheduler.waiting
+        room = max(workers, min(WAITING, int(SHELF_BYTES / (mean + 1)))) - self._scheduler.ready
         if room <= 0 or self.shelf.full:
             return
         taken = self.feed.take(room)

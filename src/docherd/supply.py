@@ -7,7 +7,7 @@ sample, giants, walk: see order.py
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Sized
 
 from docherd import order
 from docherd.forecast import Forecast
@@ -50,18 +50,23 @@ class Supply:
             return
         self._probe()
         workers = self._scheduler.workers
-        while self._scheduler.waiting < workers and self._window.waiting:
-            if (tasks := self._first(in_hand() + self._scheduler.queued())) is not None:
+        while self._scheduler.ready < workers and self._window.waiting:
+            if (tasks := self._first(in_hand)) is not None:
                 self._scheduler.offer(tasks)
             else:
-                most = self._ready(workers) - self._scheduler.waiting
+                most = self._ready(workers) - self._scheduler.ready
                 self._scheduler.offer(self._window.take(most))
                 return
 
-    def _first(self, in_hand: Mapping[str, int]) -> list[Task] | None:
-        """One of the sample or a giant; None where neither is left."""
-        strata, workers = self._window.strata, self._scheduler.workers
-        choice = order.following(self._forecast, strata, in_hand, workers, self._sampled)
+    def _first(self, counted: Callable[[], Counter[str]]) -> list[Task] | None:
+        """One of the sample or a giant; None where neither is left, or so many wait for memory that
+        others should begin meanwhile.
+        """
+        scheduler, strata = self._scheduler, self._window.strata
+        if scheduler.held_up >= scheduler.workers:
+            return None
+        in_hand = counted() + scheduler.queued()
+        choice = order.following(self._forecast, strata, in_hand, scheduler.workers, self._sampled)
         if choice is None:
             return None
         self._sampled += choice.sampled

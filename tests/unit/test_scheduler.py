@@ -329,12 +329,12 @@ def test_with_nothing_in_hand_everything_fits():
 
 
 def test_what_was_crowded_out_needs_what_it_held_and_more():
-    """Half as much again; it comes before all others, and is not charged."""
+    """A quarter more; it comes before all others, and is not charged."""
     pool = Pool(2, [100, 100, 100])
     pool.fill()
     pool.end(0, Status.PENDING, Reason.MEMORY, peak=500)
     pool.give()
-    assert (pool.order, pool.in_hand[-1].memory) == ([0, 1, 0], 750)
+    assert (pool.order, pool.in_hand[-1].memory) == ([0, 1, 0], 625)
     assert pool.in_hand[-1].tasks[0].attempt == 0
 
 
