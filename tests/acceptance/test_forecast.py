@@ -173,7 +173,7 @@ def test_a_probe_that_ends_its_worker_blames_nobody(folder, monkeypatch):
     assert [probed.count(name) for name in odd[:3]] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("kills", [1, 5])
+@pytest.mark.parametrize("kills", [1, 3])  # each has one or two of the five in hand
 def test_an_engine_that_is_killed_while_pages_are_counted(folder, kills):
     """However often: the next start goes on, and everything is done once."""
     hold = folder.folder / "hold"
