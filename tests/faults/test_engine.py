@@ -246,11 +246,15 @@ import ctypes, re, subprocess
 from pathlib import Path
 
 def native(path):
-    if path.name == "000.txt":
+    folder = path.parent.parent
+    try:
+        (folder / "first").touch(exist_ok=False)
+    except FileExistsError:
+        (folder / "held" / path.name).touch()
+    else:
         subprocess.Popen(["sleep", "600"], start_new_session=True)
-        (path.parent.parent / "held" / path.name).touch()
+        (folder / "held" / path.name).touch()
         ctypes.CDLL(None).sleep(600)
-    (path.parent.parent / "held" / path.name).touch()
     re.match(r"(a+)+$", "a" * 64 + "b")
 """
 
