@@ -170,6 +170,15 @@ class Options:
             group="limits",
         ),
     )
+    force: bool = _option(
+        False,
+        Flag(
+            "go on although the disk will not hold the Records that are expected (default: stop"
+            " with exit code 3 before it is full)",
+            None,
+            group="limits",
+        ),
+    )
     retries: int = _option(
         0,
         Flag(
@@ -311,7 +320,7 @@ class Options:
 
     def remembered(self) -> dict[str, object]:
         """The options that `resume` starts with: all that may be written down."""
-        shown = ("progress", "verbose", "processor")
+        shown = ("progress", "verbose", "processor", "force")
         return {
             name: _plain(getattr(self, name))
             for name, flag in flags()

@@ -25,6 +25,7 @@ from docherd.exceptions import (
 )
 from docherd.folder import write_atomically
 from docherd.gauge import Gauge
+from docherd.herald import Herald
 from docherd.job import Job, Summary, limits, within_files
 from docherd.model import Counts, Outcome, Reason, Snapshot, Status
 from docherd.pace import Pace
@@ -88,6 +89,7 @@ class Engine:
         self._pace = Pace(rules.workers)
         self._gauge = Gauge(rooms.pool, rooms.scheduler, rooms.forecast, rules, rooms.log.line)
         self._sizing: tuple[str, ...] = ()
+        self._herald = Herald(rooms, rules, display, force=job.options.force)
         #: why the run ends early, where neither a signal nor an error says so
         self._policy: PolicyStop | EnvironmentFault | None = None
         #: batches handed to the committer and not yet committed
@@ -224,6 +226,7 @@ class Engine:
             self._bytes += outcome.length
             self._pace.end(outcome)
             self._gauge.end(outcome)
+            self._herald.note(outcome)
             if outcome.status is Status.FAILED:
                 self._rooms.log.outcome(outcome)
         self._mind_the_rules(outcome, final=verdict is Verdict.FINAL)
@@ -308,12 +311,18 @@ class Engine:
         if now - self._shown < SHOW_SECONDS:
             return
         self._shown = now
+        self._foretell()
         snapshot = self._snapshot("running")
         self._display.update(snapshot)
         if now - self._told_status > STATUS_SECONDS:
             self._told_status = now
             self._write_status(snapshot)
             spawn.reap_strays()
+
+    def _foretell(self) -> None:
+        """Once: how long it will take; stop where the disk cannot hold what comes of it."""
+        if self._walked and not self._ending:
+            self._policy = self._herald.tell(self._pace.pending)
 
     def _write_status(self, snapshot: Snapshot) -> None:
         text = json.dumps(progress.status(snapshot), indent=1).encode()

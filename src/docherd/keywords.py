@@ -33,6 +33,7 @@ class RunOptions(WorkOptions, total=False):
     limit: int | None
     checksum: bool | None
     prune: bool | None
+    force: bool | None
     max_failures: int | None
     max_interruptions: int | None
     exit_zero: bool | None

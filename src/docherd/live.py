@@ -15,7 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from docherd import wording
 from docherd.model import Busy, Outcome, Snapshot, Status, printable
+from docherd.plan import Foretold
 from docherd.units import count, duration, size
 from docherd.wording import ending, failures, finished, pace, progress, verdict, workers
 
@@ -54,6 +56,9 @@ class Live:
 
     def message(self, text: str) -> None:
         self._console.print(Text(printable(text)))
+
+    def foretell(self, foretold: Foretold) -> None:
+        self.message(wording.foretold(foretold))
 
     def close(self, snapshot: Snapshot) -> None:
         self._screen.stop()

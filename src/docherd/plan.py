@@ -23,6 +23,8 @@ BAND = 2.2
 #: how far off all may be for other reasons than chance; and more for each doubling of the workers
 #: that the sample was taken with
 OFF, OFF_DOUBLED = 0.05, 0.03
+#: log of the factor that an estimate may be off at most: more is not said
+WIDEST = math.log(10)
 #: seconds that the engine takes for each Document, and to open and to end a run
 OWN, OPENING = 40e-6, 0.4
 #: what further workers must save to be worth having
@@ -47,6 +49,18 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Foretold:
+    """What is left of a run: seconds, and bytes of Records."""
+
+    documents: int
+    time: Range
+    output: Range
+    #: bytes of the disk that are free, and that it has
+    free: int
+    disk: int
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """What there is to work with."""
 
@@ -57,6 +71,8 @@ class Machine:
     #: bytes a worker holds that has loaded the processor, and seconds until it has
     loaded: int = 0
     start: float = 0.0
+    #: seconds in which a worker has nothing to do between two Documents
+    gap: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +204,15 @@ def line(work: Work, machine: Machine, workers: int) -> Line:
     are busy; no run is over before its longest Document, or faster than the engine.
     """
     at_once = min(float(workers), max(1.0, machine.memory / max(work.reserved, 1.0)))
-    alone = _alone(work, machine)
+    alone = _alone(work, machine) + machine.gap * work.documents
     computed = work.share * work.seconds / machine.cores
     shared = max(alone / at_once, computed) + OWN * work.documents
     doublings = abs(math.log2(workers / work.workers))
     off = OFF + OFF_DOUBLED * doublings
-    half = math.hypot(BAND * work.deviation / max(work.seconds, 1e-9), off)
+    half = min(math.hypot(BAND * work.deviation / max(work.seconds, 1e-9), off), WIDEST)
     opening = OPENING + machine.start
     # The last one to end may have been begun last: giants come first, as far as they are known.
-    late = work.longest_upper * (1 - 1 / at_once) if half else 0.0
+    late = work.longest_upper * (1 - 1 / at_once)
     high = max(shared * math.exp(half) + late / 2, work.longest_upper)
     middle = max(shared, work.longest)
     held = machine.loaded + (at_once - 1) * max(work.memory, machine.loaded)

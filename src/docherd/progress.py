@@ -11,7 +11,9 @@ import math
 import os
 from typing import IO, Protocol, TextIO, cast
 
+from docherd import wording
 from docherd.model import Eta, Outcome, Snapshot, Status, printable
+from docherd.plan import Foretold
 from docherd.units import clock, count
 from docherd.wording import ending, failures, pace, progress, verdict, workers
 
@@ -31,6 +33,9 @@ class Progress(Protocol):
 
     def message(self, text: str) -> None:
         """Show one line to the person."""
+
+    def foretell(self, foretold: Foretold) -> None:
+        """Show what is to be expected of the rest."""
 
     def close(self, snapshot: Snapshot) -> None:
         """Show how it ended; nothing is written after this."""
@@ -117,6 +122,21 @@ def _eta(eta: Eta | None) -> dict[str, float] | None:
     }
 
 
+def forecast(foretold: Foretold) -> dict[str, object]:
+    """What is expected, as ``--progress json`` shows it once. Seconds and bytes."""
+    time, output = foretold.time, foretold.output
+    return {
+        "documents": foretold.documents,
+        "seconds": round(time.middle, 3),
+        "low": round(time.low, 3),
+        "high": round(time.high, 3),
+        "output_bytes": round(output.middle),
+        "output_low": round(output.low),
+        "output_high": round(output.high),
+        "free_bytes": foretold.free,
+    }
+
+
 # ── displays ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -128,6 +148,8 @@ class Silent:
     def document(self, outcome: Outcome) -> None: ...
 
     def message(self, text: str) -> None: ...
+
+    def foretell(self, foretold: Foretold) -> None: ...
 
     def close(self, snapshot: Snapshot) -> None: ...
 
@@ -159,6 +181,9 @@ class Plain:
 
     def message(self, text: str) -> None:
         self._line(text)
+
+    def foretell(self, foretold: Foretold) -> None:
+        self._line(wording.foretold(foretold))
 
     def close(self, snapshot: Snapshot) -> None:
         how = verdict(snapshot.state, snapshot.counts, snapshot.seconds)
@@ -212,6 +237,10 @@ class Json:
 
     def message(self, text: str) -> None:
         self._event("message", {"text": text})
+        self._outlet.flush()
+
+    def foretell(self, foretold: Foretold) -> None:
+        self._event("forecast", forecast(foretold))
         self._outlet.flush()
 
     def close(self, snapshot: Snapshot) -> None:

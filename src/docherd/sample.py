@@ -26,7 +26,7 @@ from docherd.model import Busy, Grant, Outcome, Reason, Status, Task
 from docherd.plan import Lengths, Machine
 from docherd.pool import Pool
 from docherd.processors.pages import COUNTED
-from docherd.scheduler import Rules, Scheduler, Verdict
+from docherd.scheduler import BRIEF, Rules, Scheduler, Verdict
 from docherd.setup import Setup
 from docherd.units import duration
 
@@ -60,11 +60,14 @@ class Seen:
         self.failed, self.failure = 0, ""
 
     def add(self, outcome: Outcome) -> None:
-        """Take in one that is done with."""
-        task = outcome.task
-        self.seconds[task] = outcome.seconds
-        self.sampled[task.stratum] += 1
+        """Take in what one takes."""
+        self.seconds[outcome.task] = outcome.seconds
         self.length += outcome.length
+
+    def judge(self, outcome: Outcome) -> None:
+        """Take in how one ended."""
+        task = outcome.task
+        self.sampled[task.stratum] += 1
         self.lengths[place_of(task.stratum)[0]].add(outcome.length)
         if outcome.status is not Status.DONE and outcome.reason:
             self.undone[task.stratum][outcome.reason] += 1
@@ -215,6 +218,7 @@ class _Sampler:
             if not pool.give(grant):
                 scheduler.take_back(grant)
                 return
+            self._meter.given(grant)
             self._note_first(grant)
 
     def _note_first(self, grant: Grant) -> None:
@@ -227,7 +231,7 @@ class _Sampler:
                 self._first.add(task.document)
 
     def _settle(self, outcome: Outcome) -> None:
-        self._meter.add(outcome.seconds)
+        self._meter.add(outcome)
         if self._scheduler.settle(outcome) is not Verdict.FINAL:
             return
         task = outcome.task
@@ -235,8 +239,14 @@ class _Sampler:
         brief = outcome.status is Status.DONE and outcome.seconds < WARMING
         if task.document in self._first and brief and self._kept[task.stratum]:
             return
+        self._take(outcome)
+        self._seen.judge(outcome)
+
+    def _take(self, outcome: Outcome) -> None:
+        """It is known what this one takes."""
+        stratum = outcome.task.stratum
         self._forecast.learn(outcome)
-        self._left[task.stratum] = max(0.0, self._left[task.stratum] - 1)
+        self._left[stratum] = max(0.0, self._left[stratum] - 1)
         self._seen.add(outcome)
 
     def _look(self, began: float) -> None:
@@ -260,11 +270,12 @@ class _Sampler:
         Raises UsageError where that is all there is.
         """
         self._meter.read()
+        ended = bool(self._seen.seconds)
         for busy in self._pool.in_hand():
             task = self._in_hand.get(busy.path)
-            if task is not None and (self._seen.seconds or busy.share):
-                self._forecast.learn(self._cut_short(task, busy))
-        if not (self._seen.seconds or self._forecast.mean):
+            if task is not None and (ended or busy.share):
+                self._take(self._cut_short(task, busy))
+        if not self._seen.seconds:
             raise UsageError(
                 f"no document ended within {duration(seconds)}; give it more time, for example"
                 f" --seconds {max(60, round(seconds * 10))}"
@@ -289,6 +300,7 @@ class _Sampler:
                 most=self._rules.memory // max(LEAST_SHARE, loaded),
                 loaded=loaded,
                 start=self._pool.start_seconds,
+                gap=self._meter.gap,
             ),
             self._left,
             self._seen,
@@ -307,17 +319,34 @@ class _Meter:
         self._last: dict[int, float] = {}
         #: seconds that workers had Documents in hand, and how many those were
         self._worked, self._answered = 0.0, 0
+        #: when what is in hand was given; seconds that such was on its way, and how many it was
+        self._given: dict[int, float] = {}
+        self._waited, self._singly = 0.0, 0
 
-    def add(self, seconds: float) -> None:
-        """So long a worker had a Document in hand."""
-        self._worked += seconds
+    def add(self, outcome: Outcome) -> None:
+        """A worker had it in hand."""
+        self._worked += outcome.seconds
         self._answered += 1
+        given = self._given.pop(outcome.task.document, 0.0)
+        if given and outcome.status is Status.DONE and outcome.seconds > BRIEF:
+            self._waited += time.monotonic() - given - outcome.seconds
+            self._singly += 1
 
     def begin(self) -> None:
         """Before something is given out: what the others used up to now is their start."""
         for child in self._pool.crew.children.values():
             if child.ready and child.number not in self._first:
                 self._first[child.number] = host.tree_cpu(child.pid)[0]
+
+    def given(self, grant: Grant) -> None:
+        """A worker was sent this; what travels with others is not timed."""
+        if len(grant.tasks) == 1:
+            self._given[grant.tasks[0].document] = time.monotonic()
+
+    @property
+    def gap(self) -> float:
+        """Seconds that a Document and its result are on their way; none for brief ones."""
+        return max(0.0, self._waited / self._singly) if 2 * self._singly > self._answered else 0.0
 
     def read(self) -> None:
         """See what they have used."""

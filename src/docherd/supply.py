@@ -35,6 +35,10 @@ class Supply:
         #: Documents being probed, by stratum
         self._probing: Counter[str] = Counter()
         self._sampled = 0
+        #: Documents given in a row that were not for the sample
+        self._unasked = 0
+        #: True once no further Document is wanted for the sample
+        self.sampled = False
         #: probed Documents whose new stratum is not in the ledger yet
         self._refined: dict[int, str] = {}
         self._refining = 0
@@ -67,6 +71,8 @@ class Supply:
             return None
         in_hand = counted() + scheduler.queued()
         choice = order.following(self._forecast, strata, in_hand, scheduler.workers, self._sampled)
+        self._unasked = 0 if choice and choice.sampled else self._unasked + 1
+        self.sampled = self.sampled or choice is None or self._unasked > scheduler.workers
         if choice is None:
             return None
         self._sampled += choice.sampled

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from docherd.model import Counts, Outcome, Reason, Snapshot, Status, printable
-from docherd.units import count, duration, estimate, rate, share
+from docherd.plan import Foretold
+from docherd.units import count, duration, estimate, rate, share, size
 
 #: what each reason means to a person; the word itself is what is typed after --reason
 MEANING: Mapping[Reason, str] = {
@@ -96,6 +97,16 @@ def workers(snapshot: Snapshot) -> str:
     if not snapshot.auto:
         return ""
     return f"{count(snapshot.workers)} worker{'' if snapshot.workers == 1 else 's'} (auto)"
+
+
+def foretold(what: Foretold) -> str:
+    """``expected: 12,431 documents in about 2 h (1 h 50 min to 2 h 40 min), 3.1 GB of ...``."""
+    time = what.time
+    return (
+        f"expected: {documents(what.documents)} in about {duration(time.middle)}"
+        f" ({duration(time.low)} to {duration(time.high)}), {size(what.output.middle)} of Records;"
+        f" {size(what.free)} are free"
+    )
 
 
 def ending(outcome: Outcome) -> str:

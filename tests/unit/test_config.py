@@ -20,6 +20,7 @@ VALUES = {
     "stall": [(2, 2.0), ("2m", 120.0), ("500ms", 0.5)],
     "max_output": [("10MB", 10_000_000), (5, 5)],
     "max_input": [("10MB", 10_000_000), (5, 5)],
+    "force": [(True, True)],
     "retries": [(2, 2), ("0", 0)],
     "max_failures": [(0, 0), ("12", 12)],
     "max_interruptions": [(0, 0), ("3", 3)],

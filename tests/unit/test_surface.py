@@ -30,16 +30,8 @@ NOUNS = {
     *("cgroups", "host", "pressure"),
 }
 ENGINE = {
-    "engine",
-    "start",
-    "job",
-    "planning",
-    "sample",
-    "pace",
-    "once",
-    "dryrun",
-    "repair",
-    "rebuild",
+    *("engine", "start", "job", "pace", "once", "dryrun", "repair", "rebuild"),
+    *("sample", "planning", "herald"),
 }
 TOP = {"cli", "commands", "queries", "upkeep", "api", "__main__", ""}
 #: rooms of the walk, which do not know each other but for these
