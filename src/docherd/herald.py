@@ -21,6 +21,8 @@ from docherd.start import Rooms
 WORTH_SAYING = 10.0
 #: half the range to the seconds below which it may be said before the sample is over
 SURE = 0.3
+#: Documents after which a disk that is too small is believed in
+SEEN = 30
 #: bytes of the ledger for each Document
 LEDGER = 300
 #: bytes of the disk that are to stay free: at most, or this share of it
@@ -33,27 +35,31 @@ class Herald:
     def __init__(self, rooms: Rooms, rules: Rules, display: Progress, *, force: bool) -> None:
         """``force``: go on whatever the disk holds."""
         self._rooms = rooms
-        self._rules = rules
         self._display = display
         self._force = force
         self._machine = Machine(host.cores(), rules.memory)
         self._lengths: dict[str, Lengths] = defaultdict(Lengths)
-        self._said = False
+        self._said, self._seen = False, 0
 
     def note(self, outcome: Outcome) -> None:
         """A Document is done with."""
         if not self._said:
             self._lengths[place_of(outcome.task.stratum)[0]].add(outcome.length)
+            self._seen += 1
 
     def tell(self, left: Mapping[str, int]) -> EnvironmentFault | None:
         """Once, where it is worth it: what is to be expected of what is left, by stratum.
 
         The fault that ends the run where the disk cannot hold what comes of it.
         """
-        if self._said or (foretold := self._foretold(left)) is None:
+        workers = self._rooms.pool.crew.size
+        if self._said or (work := plan.work(self._rooms.forecast, left, workers=workers)) is None:
+            return None
+        foretold = self._foretold(left, work)
+        why = too_much(foretold)
+        if not self._sure(left, work) and not (why and self._seen >= SEEN):
             return None
         self._said = True
-        why = too_much(foretold)
         if not why and foretold.time.middle < WORTH_SAYING:
             return None
         self._display.foretell(foretold)
@@ -65,25 +71,23 @@ class Herald:
             " command again, what is done is kept; or go on as long as there is room with --force"
         )
 
-    def _foretold(self, left: Mapping[str, int]) -> Foretold | None:
-        """None as long as it is not sure enough."""
-        forecast, supply, workers = self._rooms.forecast, self._rooms.supply, self._rules.workers
-        work = plan.work(forecast, left, workers=workers)
-        if work is None or not (supply.sampled or not supply.waiting or self._sure(work, left)):
-            return None
-        line = plan.line(work, self._machine, workers)
-        return Foretold(
-            round(work.documents),
-            Range(line.seconds, line.low, line.high),
-            plan.output(forecast, left, self._lengths),
-            *_room(self._rooms.folder.path),
-        )
-
-    def _sure(self, work: Work, left: Mapping[str, int]) -> bool:
-        """True where what earlier starts measured is enough."""
+    def _sure(self, left: Mapping[str, int], work: Work) -> bool:
+        """True where the sample is over, or what earlier starts measured is enough."""
+        supply = self._rooms.supply
+        if supply.sampled or not supply.waiting:
+            return True
         families = {place_of(stratum)[0]: stratum for stratum, count in left.items() if count > 0}
         measured = sum(self._rooms.forecast.measured(stratum) for stratum in families.values())
         return measured >= SAMPLE and plan.BAND * work.deviation < SURE * work.seconds
+
+    def _foretold(self, left: Mapping[str, int], work: Work) -> Foretold:
+        line = plan.line(work, self._machine, work.workers)
+        return Foretold(
+            round(work.documents),
+            Range(line.seconds, line.low, line.high),
+            plan.output(self._rooms.forecast, left, self._lengths),
+            *_room(self._rooms.folder.path),
+        )
 
 
 def too_much(foretold: Foretold) -> str:
