@@ -165,9 +165,10 @@ class _Sampler:
         """Large files of a kind that has pages become strata by their number."""
         waiting = [task for stratum in self._kept for task in self._large(stratum)]
         pages: dict[str, list[tuple[Task, int]]] = defaultdict(list)
-        while (waiting and time.monotonic() < until) or self._pool.crew.busy:
-            while waiting and self._scheduler.waiting < self._rules.workers:
-                self._scheduler.offer([waiting.pop()._replace(probe=True)])
+        scheduler, crew = self._scheduler, self._pool.crew
+        while (waiting and time.monotonic() < until) or scheduler.waiting or crew.busy:
+            while waiting and scheduler.waiting < self._rules.workers:
+                scheduler.offer([waiting.pop()._replace(probe=True)])
             self._give()
             for outcome in self._pool.outcomes(TICK):
                 if outcome.status is not Status.PENDING:  # else its worker died of another
