@@ -27,7 +27,7 @@ from docherd.folder import write_atomically
 from docherd.gauge import Gauge
 from docherd.herald import Herald
 from docherd.job import Job, Summary, limits, within_files
-from docherd.model import Counts, Outcome, Reason, Snapshot, Status
+from docherd.model import Counts, Outcome, Snapshot, Status
 from docherd.pace import Pace
 from docherd.pool import Pool
 from docherd.rows import Note
@@ -45,8 +45,6 @@ NOTE_SECONDS = 5.0
 BACKLOG = 64 << 20
 #: seconds between updates of the display and of status.json
 SHOW_SECONDS, STATUS_SECONDS = 0.1, 2.0
-#: what becomes of a Document whose disk was taken away, too
-NOT_THERE = (Reason.INPUT_MISSING, Reason.INPUT_UNREADABLE)
 #: seconds that workers get to print their stacks
 STACKS_SECONDS = 0.5
 
@@ -64,12 +62,6 @@ def run(job: Job, display: progress.Progress, stop: Stop) -> Summary:
         rooms = open_run(job, rules, stack)
         stop.wake = rooms.pool.wake
         return Engine(job, rules, rooms, display, stop).run()
-
-
-def _blames_the_disk(outcome: Outcome) -> bool:
-    """True where the input could not be read, as far as its reason or its own error says."""
-    own = outcome.reason is Reason.ERROR and "[Errno " in (outcome.message or "")
-    return own or outcome.reason in NOT_THERE
 
 
 class Engine:
@@ -126,7 +118,7 @@ class Engine:
     def _discover(self, walk: source.Source) -> None:
         """source ─► ledger, a few batches ahead; ledger ─► window once they are committed."""
         while self._to_discover < 2 and not self._ending and (batch := walk.take()):
-            if any(each.reason in NOT_THERE for each in batch) and self._input_lost():
+            if any(each.reason in source.NOT_THERE for each in batch) and self._input_lost():
                 break  # the next start walks again
             self._rooms.committer.discover(batch)
             self._to_discover += 1
@@ -211,7 +203,7 @@ class Engine:
         if outcome.task.probe:
             self._rooms.supply.probed(outcome)
             return
-        if _blames_the_disk(outcome) and self._input_lost():
+        if source.blamed(outcome) and self._input_lost():
             outcome = outcome._replace(status=Status.PENDING, reason=None)
         self._rooms.forecast.learn(outcome)
         verdict = self._rooms.scheduler.settle(outcome)

@@ -24,7 +24,7 @@ from typing import cast
 
 from docherd import spawn
 from docherd.exceptions import EnvironmentFault, UsageError
-from docherd.model import Found, Reason, Root, printable, text_of
+from docherd.model import Found, Outcome, Reason, Root, printable, text_of
 from docherd.walk import Walk
 from docherd.wire import SOCKET, Channel, Json, name_from_wire
 
@@ -32,6 +32,9 @@ from docherd.wire import SOCKET, Channel, Json, name_from_wire
 AHEAD, TOGETHER = 4, 3000
 
 _GLOB = re.compile(r"[*?\[]")
+
+#: what becomes of a Document whose disk was taken away, too
+NOT_THERE = (Reason.INPUT_MISSING, Reason.INPUT_UNREADABLE)
 
 
 # ── what the user typed ──────────────────────────────────────────────────────────────────────
@@ -139,6 +142,12 @@ def refuse_output_inside(roots: Sequence[Root], out: Path) -> None:
 
 
 # ── running ahead ────────────────────────────────────────────────────────────────────────────
+
+
+def blamed(outcome: Outcome) -> bool:
+    """True where the input could not be read, as far as its reason or its own error says."""
+    own = outcome.reason is Reason.ERROR and "[Errno " in (outcome.message or "")
+    return own or outcome.reason in NOT_THERE
 
 
 class Source:
