@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from docherd.model import Outcome, Reason, Status
 from docherd.trend import REMEMBERED, WIDEST, Logs, Place, Trend, Usual, drawn, fit
@@ -28,13 +28,15 @@ RECENT = 100
 PLENTY, ONE_OF, BRIEF, ODD = 500, 8, 0.001, 10
 #: normal deviates below which 95 of 100 lie, beyond which a Document is a surprise, and by which
 #: the next one is expected to be beyond
-UPPER, SURPRISE, NEXT_SURPRISE = 1.645, 3.0, 5.0
+UPPER, SURPRISE, NEXT_SURPRISE = 1.645, 3.0, 4.0
 #: measurements of one's own that outweigh what other runs have seen
 EXPERIENCE = 4
 #: Documents among which one surprise is expected before any was seen
-UNSEEN = 100
+UNSEEN = 200
 #: attempts with these ends took as long as they did because they were stopped
 CUT_SHORT = frozenset({Reason.MEMORY, Reason.CRASH, Reason.EXIT})
+#: variance of logs from which the mean of what was hardly measured follows at most
+MOST = 2.0
 _LEAST_SECONDS, _LEAST_BYTES = 1e-6, 1 << 20
 #: no number that was learned is larger
 _ANY = 1e60
@@ -42,6 +44,8 @@ _ANY = 1e60
 STEP = 1.02
 #: behind the name of a family whose pages are known
 PAGED = "+"
+#: pages class of a usual Document: 4 to 7
+FEW = 3
 #: the family of everything; that of files without an extension has an empty name
 _EVERYTHING = "*"
 
@@ -297,7 +301,7 @@ class Forecast:
             sure = WIDEST
         n, worth = own.took.count, took.worth
         # The mean of a log-normal distribution, until there is a mean.
-        foretold = _exp(took.at(own.where) + (took.within + took.around) / 2)
+        foretold = _exp(took.at(own.where) + min(took.within + took.around, MOST) / 2)
         mean = (n * own.seconds + worth * foretold) / (n + worth)
         next_one = _exp(logs.mean + NEXT_SURPRISE * math.sqrt(logs.spread))
         each, square = own.family.surprises(next_one)
@@ -315,10 +319,17 @@ class Forecast:
     def _trends(self, family: _Family) -> tuple[Trend | None, Trend | None]:
         """Of seconds and of memory: of a family, or of everything where it was never met."""
         took, peak = family.trends()
-        every = (
-            self._families[_EVERYTHING].trends() if took is None or peak is None else (None, None)
-        )
-        return took or every[0], peak or every[1]
+        if took is None or peak is None:
+            every = self._families[_EVERYTHING].trends()
+            if took is None and every[0] and family.name.endswith(PAGED):
+                # Of files whose pages nobody has counted, which have usually a few.
+                size, _ = every[0].centre
+                every = (
+                    replace(every[0], centre=(size, FEW), slopes=_SECONDS_PAGED.slopes),
+                    every[1],
+                )
+            took, peak = took or every[0], peak or every[1]
+        return took, peak
 
     # ── remembered ───────────────────────────────────────────────────────────────────────────
 

@@ -17,7 +17,7 @@ from docherd.forecast import Forecast, place_of
 #: Documents of the sample: least, most, or most of all; and the doubt that needs no further one
 SAMPLE, SAMPLE_MOST, SAMPLE_SHARE, SURE = 50, 400, 0.01, 0.04
 #: a giant takes more than this share of the work that is left for one worker; with more than that
-#: one is long: while the sample goes on, only every second worker may be on such
+#: one is long: while the sample begins, only every second worker may be on such
 GIANT, LONG = 0.005, 0.05
 #: what a doubling of size adds to the log of seconds, as long as nothing was measured
 _GROWTH = 0.6 * math.log(2)
@@ -49,7 +49,8 @@ def following(
     longest = giant(forecast, waiting, in_hand, workers)
     if doubtful is None:
         return None if longest is None else Choice(longest, sampled=False)
-    if longest in long and sum(in_hand.get(s, 0) for s in long) < workers // 2:
+    few = sum(in_hand.get(stratum, 0) for stratum in long) < workers // 2
+    if longest in long and (few or sampled >= SAMPLE):
         return Choice(longest, sampled=False)
     return Choice(doubtful, sampled=True)
 
