@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docherd.eta import BAND, InHand, Left, again_seconds, remaining
+from docherd.eta import BAND, OVERDUE, InHand, Left, again_seconds, remaining
 from docherd.model import Outcome, Reason, Root, Status, Task
 
 fixed = settings(derandomize=True, deadline=None, max_examples=200)
@@ -21,8 +21,11 @@ COSTS = st.builds(
 )
 FORECASTS = st.fixed_dictionaries(dict.fromkeys(STRATA, COSTS))
 WAITING = st.dictionaries(st.sampled_from(STRATA), st.integers(-3, 10**7))
+SHARES = st.just(0.0) | st.floats(0.001, 1)
 IN_HAND = st.lists(
-    st.builds(InHand, st.sampled_from(STRATA), SECONDS, st.just(0.0) | st.floats(0.001, 1)),
+    st.tuples(
+        *(st.sampled_from(STRATA), SECONDS, SHARES, st.integers(0, 10**6), st.floats(0, 1))
+    ).map(lambda drawn: InHand(*drawn[:4], drawn[1] * drawn[4])),
     max_size=8,
 )
 PARALLEL = st.floats(-1, 256)
@@ -94,24 +97,35 @@ def test_the_end_is_never_before_the_longest_in_hand(costs, waiting, hand, paral
     """However many workers there are, one Document takes its time."""
     each = InHand("pdf/17", over * costs["pdf/17"].seconds)
     eta = remaining(Known(costs), Left(waiting, [*hand, each], parallel))
-    assert eta.seconds >= each.seconds / 2 * (1 - 1e-9)
+    assert eta.seconds >= each.seconds * OVERDUE * (1 - 1e-9)
     page = InHand("pdf/17", 100.0, 0.25)
     eta = remaining(Known(costs), Left(waiting, [*hand, page], parallel))
     assert eta.seconds >= 300 * (1 - 1e-9)
 
 
-def test_one_that_is_over_its_time_is_taken_to_be_half_done():
+def test_one_that_is_over_its_time_still_takes_a_part_of_it():
     """Its rest grows, and the end is never called near."""
     rests = [remaining(sure(a=10), Left({}, [InHand("a/1", s)], 1)).seconds for s in (2, 9, 20, 90)]
-    assert rests == [8, 4.5, 10, 45]
+    assert rests == [8, 9 * OVERDUE, 20 * OVERDUE, 90 * OVERDUE]
 
 
 @pytest.mark.parametrize(("share", "rest"), [(0.5, 60), (0.9, 60 / 9), (0.001, 59_940), (1, 0)])
 def test_the_share_of_its_pages_tells_better_than_any_forecast(share, rest):
-    """So does the band: the further it is, the surer."""
+    """So does the band: the further it is, and the more pages that are, the surer."""
     eta = remaining(sure(a=1e6), Left({}, [InHand("a/1", 60, share)], 1))
     assert eta.seconds == pytest.approx(rest)
-    assert eta.high - eta.seconds == pytest.approx(BAND * rest * (1 - share))
+    assert eta.high - eta.seconds == pytest.approx(BAND * rest)
+    many = remaining(sure(a=1e6), Left({}, [InHand("a/1", 60, share, pages=99)], 1))
+    assert many.seconds == pytest.approx(rest)
+    assert many.high - many.seconds == pytest.approx(BAND * rest / 10)
+
+
+@pytest.mark.parametrize(("silent", "rest"), [(0, 60), (30, 60 - 60 + 7.5), (20, 20), (60, 15)])
+def test_a_share_is_as_old_as_its_heartbeat(silent, rest):
+    """Half of the pages were done then; since when nothing was heard, nothing is known."""
+    eta = remaining(sure(a=1e6), Left({}, [InHand("a/1", 60, 0.5, 10, silent)], 1))
+    assert eta.seconds == pytest.approx(rest)
+    assert 0 <= eta.low <= eta.seconds <= eta.high
 
 
 def test_what_was_deferred_comes_on_top():
@@ -135,7 +149,7 @@ def test_where_a_cost_is_unknown_there_is_no_end():
     """But nothing is asked of strata of which nothing waits."""
     assert remaining(sure(a=1), Left({"b/1": 1}, [], 1)) is None
     assert remaining(sure(a=1), Left({"b/1": 0, "a/1": 1}, [], 1)).seconds == 1
-    assert remaining(sure(a=1), Left({}, [InHand("b/1", 3)], 1)).seconds == 1.5
+    assert remaining(sure(a=1), Left({}, [InHand("b/1", 4)], 1)).seconds == 1
 
 
 # ── what has to be tried again ───────────────────────────────────────────────────────────────

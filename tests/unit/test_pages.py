@@ -9,7 +9,8 @@ from fpdf import FPDF, XPos, YPos
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docherd.model import Document, Root, Task
+from docherd.document import Document
+from docherd.model import Root, Task
 from docherd.processors.pages import COUNTED, pages
 
 
