@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from docherd.forecast import Forecast
 from docherd.model import Outcome, Root, Status, Task
-from docherd.order import GIANT, SAMPLE, SAMPLE_MOST, SAMPLE_SHARE, giant, most_doubtful
+from docherd.order import (
+    GIANT,
+    SAMPLE,
+    SAMPLE_MOST,
+    SAMPLE_SHARE,
+    following,
+    giant,
+    most_doubtful,
+)
 
 fixed = settings(derandomize=True, deadline=None, max_examples=200)
 STRATA = ("pdf/17", "pdf/25", "pdf/25/9", "txt/9", "/0")
@@ -60,6 +68,20 @@ def test_only_what_waits_can_be_a_giant(costs, waiting, asked, workers):
     else:
         assert known[chosen] == longest
         assert longest > GIANT * work / workers * (1 - 1e-9)
+
+
+@fixed
+@given(FORECASTS, WAITING, ASKED, st.integers(1, 256), st.integers(0, 10**6))
+def test_what_follows_waits_and_is_a_sample_or_a_giant(costs, waiting, asked, workers, sampled):
+    """Never an empty stratum; nothing is sampled once that is over."""
+    choice = following(Known(costs), waiting, asked, workers, sampled)
+    if choice is not None:
+        assert waiting[choice.stratum] > 0
+        if not choice.sampled:
+            assert choice.stratum == giant(Known(costs), waiting, asked, workers)
+    if choice is None or not choice.sampled:
+        return
+    assert sampled < max(SAMPLE_MOST, SAMPLE_SHARE * sum(waiting.values()))
 
 
 def test_the_sample_is_taken_where_there_is_most_to_learn():
