@@ -17,9 +17,9 @@ from docherd.forecast import Cost, Forecast, place_of
 from docherd.model import Reason
 
 #: normal deviates on either side within which nine of ten runs end; 1.645 by the book, but a
-#: sample in which the rare long ones are missing looks surer than it is (seen over 80 trees with
-#: costs of which 3 in 100 were ten times the others': 88 to 93 within these, 81 to 86 within those)
-BAND = 2.2
+#: sample in which the rare long ones are missing looks surer than it is (computed over 160 trees in
+#: which 3 of 100 take ten times as long as others like them: 94 of 100 within these)
+BAND = 2.5
 #: how far off all may be for other reasons than chance; and more for each doubling of the workers
 #: that the sample was taken with
 OFF, OFF_DOUBLED = 0.05, 0.03
