@@ -20,6 +20,9 @@ from docherd.model import Reason
 #: sample in which the rare long ones are missing looks surer than it is (computed over 160 trees in
 #: which 3 of 100 take ten times as long as others like them: 94 of 100 within these)
 BAND = 2.5
+#: deviation of one Document's seconds to their mean, at most: a forecast that has seen few is ready
+#: for one in 200 to take fifty times as long, of which a handful of Documents will have none
+VARIES = 1.5
 #: how far off all may be for other reasons than chance; and more for each doubling of the workers
 #: that the sample was taken with
 OFF, OFF_DOUBLED = 0.05, 0.03
@@ -176,7 +179,7 @@ def _deviation(
     by_family: dict[str, float] = defaultdict(float)
     seen: dict[str, float] = {}
     for stratum, count in waiting.items():
-        deviation = costs[stratum].deviation
+        deviation = min(costs[stratum].deviation, VARIES * costs[stratum].seconds)
         variance += count * deviation**2
         family, _ = place_of(stratum)
         by_family[family] += count * deviation
