@@ -51,8 +51,8 @@ def test_while_giants_wait_for_memory_small_ones_are_handed_on():
     scheduler = Scheduler(RULES, forecast)
     supply = Supply(Window([*large, *small]), scheduler, forecast)
     in_hand, begun = [], Counter()
-    for _ in range(150):  # one small one after the other ends; a large one takes longer
-        for _ in range(20):
+    for _ in range(100):  # one small one after the other ends; a large one takes longer
+        for _ in range(10):
             supply.refill(lambda: Counter(grant.tasks[0].stratum for grant in in_hand))
             room = RULES.memory - sum(grant.memory for grant in in_hand)
             grant = scheduler.next(len(in_hand), retry=False, room=room)
