@@ -35,6 +35,8 @@ class Supply:
         #: Documents being probed, by stratum
         self._probing: Counter[str] = Counter()
         self._sampled = 0
+        #: True while the walk's order is what comes next
+        self._flows = False
         #: Documents given in a row that were not for the sample
         self._unasked = 0
         #: True once no further Document is wanted for the sample
@@ -54,13 +56,17 @@ class Supply:
             return
         self._probe()
         workers = self._scheduler.workers
-        while self._scheduler.ready < workers and self._window.waiting:
-            if (tasks := self._first(in_hand)) is not None:
-                self._scheduler.offer(tasks)
-            else:
-                most = self._ready(workers) - self._scheduler.ready
-                self._scheduler.offer(self._window.take(most))
+        most = self._ready(workers)
+        # As long as order matters no more is handed over than is needed now.
+        while self._scheduler.ready < (most // 2 if self._flows else workers):
+            if not self._window.waiting:
                 return
+            tasks = self._first(in_hand)
+            self._flows = tasks is None
+            if tasks is None:
+                self._scheduler.offer(self._window.take(most - self._scheduler.ready))
+                return
+            self._scheduler.offer(tasks)
 
     def _first(self, counted: Callable[[], Counter[str]]) -> list[Task] | None:
         """One of the sample or a giant; None where neither is left, or so many wait for memory that

@@ -12,8 +12,8 @@ from docherd.model import Root, Task
 from docherd.readonly import ReadOnly
 from docherd.rows import Carried, Discovered
 
-#: rows read with one query; Documents passed on as they were found
-AT_ONCE, NEAR = 2000, 4000
+#: rows read with one query; Documents passed on as they were found; rows looked at first
+AT_ONCE, NEAR, FIRST = 2000, 4000, 32
 
 _SET = re.compile(rb"[^\0]")
 #: multiples of it, without what is before the point, lie evenly between 0 and 1
@@ -100,17 +100,18 @@ class Window:
 
     def _of(self, stratum: str, after: int, until: int) -> Iterator[int]:
         """The Documents of a stratum behind one, up to another."""
+        rows = FIRST  # mostly the next ones are waiting
         while True:
-            rows = self._db.rows(
+            found = self._db.rows(
                 "select d.id from document d join stratum s on s.id = d.stratum"
                 " where s.name = ? and d.id > ? and d.id <= ? order by d.id limit ?",
-                *(stratum, after, until, AT_ONCE),
+                *(stratum, after, until, rows),
             )
-            documents = [document for (document,) in rows]
+            documents = [document for (document,) in found]
             yield from documents
-            if len(documents) < AT_ONCE:
+            if len(documents) < rows:
                 return
-            after = documents[-1]
+            after, rows = documents[-1], min(2 * rows, AT_ONCE)
 
     def _is_set(self, document: int) -> bool:
         at = document >> 3
