@@ -31,6 +31,7 @@ def broken(path):
     raise ValueError("never works")
 
 def large(path):
+    time.sleep(0.03)
     return {"text": "x" * 400_000}
 """
 KEYS = {
