@@ -222,8 +222,8 @@ def test_a_kind_seen_once_is_known_roughly():
 
 @fixed
 @given(st.floats(0.1, 1.0), st.integers(0, 99))
-def test_95_of_100_stay_below_the_upper(spread, seed):
-    """Seconds and memory of a log-normal world."""
+def test_so_many_of_100_stay_below_the_upper(spread, seed):
+    """In a log-normal world 95 take less time, and 80 less memory."""
     rng = random.Random(seed)
     took = [
         (rng.lognormvariate(0, spread), int(1e8 * rng.lognormvariate(0, spread / 3)))
@@ -233,7 +233,7 @@ def test_95_of_100_stay_below_the_upper(spread, seed):
     below = sum(seconds <= cost.upper for seconds, _ in took[1000:])
     smaller = sum(peak <= cost.memory_upper for _, peak in took[1000:])
     assert 910 <= below <= 980
-    assert 910 <= smaller <= 980
+    assert 740 <= smaller <= 850
     mean = sum(seconds for seconds, _ in took[:1000]) / 1000
     assert cost.seconds == pytest.approx(mean, rel=0.15)
 
