@@ -217,7 +217,7 @@ def test_a_kind_seen_once_is_known_roughly():
     assert 0.5 <= cost.seconds < 1.0
     assert cost.upper > 1.5
     assert cost.deviation > 0.5
-    assert cost.memory < 1.2 * (1 << 24) < cost.memory_upper
+    assert cost.memory < 1.1 * (1 << 24) < cost.memory_upper
 
 
 @fixed
