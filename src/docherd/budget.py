@@ -81,6 +81,8 @@ class Budget:
     def look(self, children: Collection[Child], now: float) -> None:
         """See what is left, and what is held where that is due, and end whom admission says."""
         self._look_around(sum(child.memory for child in children))
+        # What workers say themselves counts too: a short run has ended before the first look.
+        self.peak = max(self.peak, sum(child.memory for child in children))
         if now < self._next_look:
             return
         ready = {child.number: child for child in children if child.ready and not child.leaving}

@@ -114,8 +114,8 @@ class Options:
         None,
         Flag(
             "memory of all workers together, as 8GB, 8GiB or 500MB (default: 80 %% of what the"
-            " machine or its cgroup has); one that goes over its share is stopped and tried again"
-            " alone",
+            " machine or its cgroup has); what does not fit beside others is stopped and tried"
+            " again, at last alone",
             _memory,
             (),
             "SIZE",
@@ -126,7 +126,8 @@ class Options:
     timeout: float | None = _option(
         None,
         Flag(
-            "time one document may take, as 90, 5m or 1h (default: 5m and 10s more for each MB)",
+            "time one document may take, as 90, 5m or 1h (default: 5m and 10s more for each MB;"
+            " once the run knows what documents like it take, by that)",
             _seconds,
             (),
             "TIME",
