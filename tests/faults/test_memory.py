@@ -308,7 +308,8 @@ def test_while_others_hold_the_memory_one_at_a_time_goes_on(folder, container):
     assert alone == ["begin", "begin", "end", "end", *["begin", "end"] * 3]
     assert run.wait(30) == 0
     assert "of this container's 1.0 GB, other programs hold it" in notice
-    assert [line[21:] for line in log(folder).splitlines()[1:3]] == [notice, "going on"]
+    said = [line[21:] for line in log(folder).splitlines()[1:] if "expected:" not in line]
+    assert said[:2] == [notice, "going on"]
     oracle.check(folder / "out", failed={}, total=30)
 
 
