@@ -32,7 +32,7 @@ BUILTIN = {
     "extract": (
         "docherd.processors.extract",
         "Extract",
-        "text, pages or sheets, title, author, dates and language of PDF, Office, mail, HTML, text",
+        "text, title, authors, dates, language and sizes of PDF, Office, mail, HTML, text ...",
     ),
 }
 

@@ -1,124 +1,113 @@
 """The built-in processor ``extract``: what a Document says, and what it states about itself.
 
-    Document ──► kind by content ──► reader of its family ──► one Record of valid Unicode
+    Document ──► kind by content ──► reader of its kind ──► Records of valid Unicode
 
-A reader and its library are imported when the first Document of their family comes.
+A reader and its library are imported when the first Document of its kind comes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from importlib import import_module
+from typing import TypeAlias, cast
 
 from docherd.document import Document
 from docherd.exceptions import EmptyError, EncryptedError, UnsupportedError
 from docherd.model import Reason
 from docherd.processors.kind import claimed_by
 
-Reader = Callable[[Document], dict[str, object]]
+Fields: TypeAlias = dict[str, object]
+#: takes a Document, some also ``passwords``; one Record's keys, or those of many, one by one
+Reader: TypeAlias = Callable[..., "Fields | Iterator[Fields]"]
+
+#: kind → its reader, in docherd.processors.readers
+_READERS = {
+    "pdf": "pdf.read",
+    "docx": "office.read_docx",
+    "pptx": "office.read_pptx",
+    "xlsx": "spreadsheet.read_excel",
+    "xlsb": "spreadsheet.read_excel",
+    "xls": "spreadsheet.read_xls",
+    "ods": "spreadsheet.read_ods",
+    "html": "web.read",
+    "eml": "mail.read",
+    "xml": "markup.read",
+    "csv": "text.read_csv",
+    "tsv": "text.read_tsv",
+    **dict.fromkeys(("text", "md", "rst", "org", "json", "jsonl"), "text.read"),
+}
+
+#: readers of the same text that take more time and less memory
+_LIGHTER = {
+    "docx": "office.read_docx_light",
+    "pptx": "office.read_pptx_light",
+    "xlsx": "xlsx.read",
+    "xml": "markup.read_light",
+}
+
+#: kinds that may be locked, whose readers also take ``passwords``
+_LOCKED = frozenset({"pdf"})
 
 
 class Extract:
-    """Text and properties of a Document, as one Record.
+    """Text and properties of a Document, as one Record, or one for each message of many.
 
-    Keys: ``kind``, ``text`` and, where the file states them, ``pages`` (slides too) or ``sheets``,
-    ``title``, ``author``, ``created``, ``modified``, ``language``, ``encoding`` and more by kind.
-    ``extension`` is there where it promises another kind than the content is; ``light`` where an
-    earlier attempt was over its memory and this one took a way that needs less: the text is the
-    same, and only the ``encoding`` of an XML is left out.
+    Keys, where the file states them: ``kind``, ``text``, ``title``, ``authors`` (a list),
+    ``created`` and ``modified`` (ISO 8601), ``language``, one of ``pages``, ``slides`` and
+    ``sheets`` (how many), ``words`` (of the text, as ``wc -w`` counts them), ``encoding`` and
+    more by kind. ``extension`` is there where the name promises another kind than the content is;
+    ``light`` where an earlier attempt was over its memory and this one took a way that needs less:
+    the text is the same, and only the ``encoding`` of an XML is left out.
 
     Raises EmptyError, EncryptedError, CorruptError or UnsupportedError where there is no text.
     """
 
-    VERSION = 1
+    VERSION = 2
 
     def __init__(self, passwords: tuple[str, ...] = ()) -> None:
         self._passwords = passwords
 
-    def __call__(self, document: Document) -> dict[str, object]:
+    def __call__(self, document: Document) -> Fields | Iterator[Fields]:
         kind = document.kind
         # It was over its memory: the whole budget alone may not be enough either.
-        lighter = _lighter(kind) if document.previous_reason is Reason.MEMORY else None
-        read = lighter or self._reader(kind)
-        record: dict[str, object] = {"kind": kind}
+        light = document.previous_reason is Reason.MEMORY and kind in _LIGHTER
+        record: Fields = {"kind": kind}
         if claimed_by(document.path.suffix) not in (None, kind):
             record["extension"] = document.path.suffix[1:].lower()
-        if lighter:
+        if light:
             record["light"] = True
-        record |= read(document)
-        return {key: _valid(value) for key, value in record.items()}
+        found = self._reader(kind, light)(document)
+        if isinstance(found, dict):
+            return _finished(record | found)
+        return (_finished(record | fields) for fields in found)
 
-    def _reader(self, kind: str) -> Reader:
-        match kind:
-            case "empty":
-                raise EmptyError("the file has no bytes")
-            case "ooxml-encrypted":
-                raise EncryptedError("a password is needed; encrypted Office files are not opened")
-            case "pdf":
-                from docherd.processors.readers import pdf
-
-                return partial(pdf.read, passwords=self._passwords)
-            case "docx" | "pptx":
-                from docherd.processors.readers import office
-
-                return office.read_docx if kind == "docx" else office.read_pptx
-            case _:
-                return _spreadsheet_reader(kind) or _text_reader(kind) or _unsupported(kind)
+    def _reader(self, kind: str, light: bool) -> Reader:
+        if kind == "empty":
+            raise EmptyError("the file has no bytes")
+        if kind == "ooxml-encrypted":
+            raise EncryptedError("a password is needed; encrypted Office files are not opened")
+        name = _LIGHTER[kind] if light else _READERS.get(kind)
+        if name is None:
+            raise UnsupportedError(f"extract does not read {kind} yet")
+        reader = _imported(name)
+        return partial(reader, passwords=self._passwords) if kind in _LOCKED else reader
 
 
-def _lighter(kind: str) -> Reader | None:
-    """A reader of the same text that takes more time and less memory, where there is one."""
-    match kind:
-        case "xlsx":
-            from docherd.processors.readers import xlsx
-
-            return xlsx.read
-        case "docx" | "pptx":
-            from docherd.processors.readers import office
-
-            return partial(office.read_docx if kind == "docx" else office.read_pptx, light=True)
-        case "xml":
-            from docherd.processors.readers import markup
-
-            return markup.read_light
-        case _:
-            return None
+@cache
+def _imported(name: str) -> Reader:
+    module, _, function = name.partition(".")
+    found = import_module(f"docherd.processors.readers.{module}")
+    return cast("Reader", getattr(found, function))
 
 
-def _spreadsheet_reader(kind: str) -> Reader | None:
-    if kind not in ("xlsx", "xlsb", "xls", "ods"):
-        return None
-    from docherd.processors.readers import spreadsheet
-
-    readers = {"xls": spreadsheet.read_xls, "ods": spreadsheet.read_ods}
-    return readers.get(kind, spreadsheet.read_excel)
-
-
-def _text_reader(kind: str) -> Reader | None:
-    match kind:
-        case "html":
-            from docherd.processors.readers import web
-
-            return web.read
-        case "eml":
-            from docherd.processors.readers import mail
-
-            return mail.read
-        case "xml":
-            from docherd.processors.readers import markup
-
-            return markup.read
-        case "csv" | "tsv" | "text" | "md" | "rst" | "org" | "json" | "jsonl":
-            from docherd.processors.readers import text
-
-            return {"csv": text.read_csv, "tsv": text.read_tsv}.get(kind, text.read)
-        case _:
-            return None
-
-
-def _unsupported(kind: str) -> Reader:
-    raise UnsupportedError(f"extract does not read {kind} yet")
+def _finished(record: Fields) -> Fields:
+    text = record.get("text")
+    if isinstance(text, str):  # the text last: it is long
+        del record["text"]
+        record |= {"words": len(text.split()), "text": text}
+    return {key: _valid(value) for key, value in record.items()}
 
 
 # ── valid Unicode ────────────────────────────────────────────────────────────────────────────

@@ -21,7 +21,7 @@ def test_word_text_is_in_document_order(samples, extract):
         "cell 2\tcell 3",
         "after the table",
     ]
-    assert (record["title"], record["author"]) == ("A title", "An author")
+    assert (record["title"], record["authors"]) == ("A title", ["An author"])
     assert record["created"].startswith("2013-12-23T23:15:00")  # python-docx's own template
 
 
@@ -64,11 +64,11 @@ def test_macro_documents_and_templates_are_read(build, extract):
 
 
 def test_slides_with_tables_and_notes(samples, document):
-    """Slides count as pages, are joined by a form feed and end with their notes."""
+    """Slides are counted, are joined by a form feed and end with their notes."""
     pages = []
     record = Extract()(document("a.pptx", samples["a.pptx"], pages))
     assert record["text"] == "slide 1\fslide 2\nleft\tright\na note"
-    assert (record["pages"], record["title"]) == (2, "A title")
+    assert (record["slides"], record["title"]) == (2, "A title")
     assert pages == [1, 2]
 
 
@@ -80,7 +80,7 @@ def test_macro_presentations_are_read(build, extract, role):
     data = build["edit_zip"](
         build["pptx"](), {"[Content_Types].xml": lambda xml: xml.replace(main, macro)}
     )
-    assert extract("a.pptm", data)["pages"] == 2
+    assert extract("a.pptm", data)["slides"] == 2
 
 
 def test_sheets_and_their_rows(samples, document):
@@ -88,7 +88,7 @@ def test_sheets_and_their_rows(samples, document):
     pages = []
     record = Extract()(document("a.xlsx", samples["a.xlsx"], pages))
     assert record["text"] == "Numbers\ntext\t3\t0.1\tTRUE\fEmpty"
-    assert (record["sheets"], record["title"], record["author"]) == (2, "A title", "An author")
+    assert (record["sheets"], record["title"], record["authors"]) == (2, "A title", ["An author"])
     assert pages == [1, 2]
 
 

@@ -7,10 +7,10 @@ from docherd.processors.extract import Extract
 
 
 def test_pages_text_and_properties(samples, extract):
-    """Pages are joined by a form feed; title, author, date and language are as stated."""
+    """Pages are joined by a form feed; title, authors, date and language are as stated."""
     record = extract("a.pdf", samples["a.pdf"])
     assert record["text"] == "first page\fsecond page"
-    assert (record["pages"], record["title"], record["author"]) == (2, "A title", "An author")
+    assert (record["pages"], record["title"], record["authors"]) == (2, "A title", ["An author"])
     assert record["language"] == "de-CH"
     assert record["created"][:2] == "20"
     assert "T" in record["created"]

@@ -84,6 +84,7 @@ def test_markdown_and_json_are_kept_as_they_are(extract):
     assert extract("a.json", b'{"a": [1, 2]}') == {
         "kind": "json",
         "encoding": "utf-8",
+        "words": 3,
         "text": '{"a": [1, 2]}',
     }
 

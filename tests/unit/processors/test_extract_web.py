@@ -28,11 +28,11 @@ def test_the_text_a_reader_sees(extract):
 
 
 def test_what_a_page_states(extract):
-    """Title, description, author and language are as the page states them."""
+    """Title, description, authors and language are as the page states them."""
     record = extract("a.html", PAGE.encode())
     assert record["title"] == "Ein Titel"
     assert record["description"] == "Worum es geht"
-    assert (record["author"], record["language"]) == ("Wer", "de")
+    assert (record["authors"], record["language"]) == (["Wer"], "de")
 
 
 @pytest.mark.parametrize("declared", ["iso-8859-1", "windows-1252"])

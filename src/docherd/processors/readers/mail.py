@@ -37,8 +37,10 @@ def read(document: Document) -> dict[str, object]:
             record[key] = value
     if "subject" in record:
         record["title"] = record["subject"]
+    if sender := record.get("from"):
+        record["authors"] = [sender]
     if date := _date(message):
-        record["date"] = date
+        record["date"] = record["created"] = date
     attachments = [_attachment(part) for part in _told(parts, document) if _is_attached(part)]
     if attachments:
         record["attachments"] = attachments

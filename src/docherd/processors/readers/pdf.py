@@ -11,7 +11,7 @@ import pypdfium2.raw as pdfium
 from docherd.document import Document
 from docherd.exceptions import CorruptError, EncryptedError
 from docherd.processors.readers.parsing import one_line
-from docherd.processors.readers.properties import Properties, iso_8601
+from docherd.processors.readers.properties import Properties, iso_8601, names
 
 
 def read(document: Document, passwords: tuple[str, ...]) -> dict[str, object]:
@@ -87,7 +87,7 @@ def _page_text(pdf: pypdfium2.PdfDocument, index: int) -> str:
 def _properties(pdf: pypdfium2.PdfDocument) -> Properties:
     return Properties(
         title=_information(pdf, b"Title"),
-        author=_information(pdf, b"Author"),
+        authors=names(_information(pdf, b"Author")),
         created=iso_8601(_information(pdf, b"CreationDate")),
         modified=iso_8601(_information(pdf, b"ModDate")),
         language=_language(pdf),

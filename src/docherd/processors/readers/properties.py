@@ -1,4 +1,4 @@
-"""What a file states about itself: title, author, dates, language."""
+"""What a file states about itself: title, authors, dates, language."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Properties:
     """The properties every family of kinds may state; None where this file does not."""
 
     title: str | None = None
-    author: str | None = None
+    authors: list[str] | None = None
     created: str | None = None
     modified: str | None = None
     language: str | None = None
@@ -29,6 +29,12 @@ class Properties:
     def stated(self) -> dict[str, object]:
         """Only what is there."""
         return {name: value for name, value in asdict(self).items() if value}
+
+
+def names(*stated: str | None) -> list[str]:
+    """Each author once: several stand in one field with semicolons between them."""
+    each = (name.strip() for field in stated if field for name in field.split(";"))
+    return list(dict.fromkeys(filter(None, each)))
 
 
 def iso_8601(stated: str | None) -> str | None:
@@ -74,7 +80,7 @@ def _from_xml(archive: zipfile.ZipFile, member: str, created: str, modified: str
     stated = _leaves(archive, member)
     return Properties(
         title=stated.get("title"),
-        author=stated.get("initial-creator") or stated.get("creator"),
+        authors=names(stated.get("initial-creator") or stated.get("creator")),
         created=iso_8601(stated.get(created)),
         modified=iso_8601(stated.get(modified)),
         language=stated.get("language"),
@@ -116,7 +122,7 @@ def ole_properties(file: BinaryIO) -> Properties:
         raise EncryptedError("a password is needed")
     return Properties(
         title=_ole_text(stated.get(_TITLE), codepage),
-        author=_ole_text(stated.get(_AUTHOR), codepage),
+        authors=names(_ole_text(stated.get(_AUTHOR), codepage)),
         created=_ole_date(stated.get(_CREATED)),
         modified=_ole_date(stated.get(_SAVED)),
     )

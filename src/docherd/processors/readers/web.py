@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from docherd.document import Document
 from docherd.processors.readers.encoding import decode
+from docherd.processors.readers.properties import names
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
 
 
 def read(document: Document) -> dict[str, object]:
-    """Title, description, author, language and text of a page."""
+    """Title, description, authors, language and text of a page."""
     from selectolax.lexbor import LexborHTMLParser
 
     data = document.read_bytes()
@@ -23,7 +24,7 @@ def read(document: Document) -> dict[str, object]:
     stated: dict[str, object] = {
         "title": _title(page),
         "description": _meta(page, "description"),
-        "author": _meta(page, "author"),
+        "authors": names(_meta(page, "author")),
         "language": _language(page),
         "encoding": decoded.encoding,
     }
