@@ -12,6 +12,7 @@ from typing import cast
 
 from docherd import (
     advice,
+    doctor,
     engine,
     once,
     planning,
@@ -49,6 +50,7 @@ def execute(given: Namespace) -> int:
         "cat": queries.cat,
         "report": queries.report_,
         "verify": upkeep.verify,
+        "doctor": doctor.doctor,
         "processors": queries.processors,
     }[given.command]
     return command(given)

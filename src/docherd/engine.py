@@ -377,7 +377,7 @@ class Engine:
 
     def _summary(self, snapshot: Snapshot) -> Summary:
         if snapshot.state == "finished" and not snapshot.counts.discovered:
-            raise NothingFound("no documents in the inputs; look at the paths and at --include")
+            raise NothingFound(self._job.nothing_found)
         return Summary(
             out=self._rooms.folder.path,
             state=snapshot.state,

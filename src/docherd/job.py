@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from docherd import host
+from docherd import guide, host
 from docherd.config import Options
 from docherd.exceptions import UsageError
 from docherd.model import Counts, Reason, Root
@@ -45,6 +45,11 @@ class Job:
     #: process failed Documents again: all, or those with this reason
     retry: bool = False
     retry_reason: Reason | None = None
+
+    @property
+    def nothing_found(self) -> str:
+        """Why there are no Documents."""
+        return guide.nothing_found(self.roots, self.options.include, self.options.exclude)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
-from docherd import plan, sample, source, units, wording
+from docherd import guide, plan, sample, source, units, wording
 from docherd.census import Census, Kind
 from docherd.config import Options
 from docherd.exceptions import FINISHED, SOME_FAILED, NothingFound
@@ -96,7 +96,9 @@ def _planned(asked: Asked, notes: Notes) -> Plan:
     source.refuse_missing(asked.roots)
     census, twins = _walk(asked, notes)
     if not census.documents:
-        raise NothingFound("no documents in the inputs; look at the paths and at --include")
+        raise NothingFound(
+            guide.nothing_found(asked.roots, asked.options.include, asked.options.exclude)
+        )
     rules, _ = within_files(limits(asked.options))
     setup = setup_of(asked.processor, rules, asked.options, spares=0)
     began = time.monotonic()

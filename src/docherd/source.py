@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from docherd import spawn
+from docherd import guide, spawn
 from docherd.exceptions import EnvironmentFault, UsageError
 from docherd.model import Found, Outcome, Reason, Root, printable, text_of
 from docherd.walk import Walk
@@ -80,11 +80,11 @@ def _root_of(typed: bytes) -> Root:
 def _glob_of(typed: bytes, error: OSError) -> Root:
     text = os.fsdecode(os.path.abspath(typed))  # noqa: PTH100
     if not (found := _GLOB.search(text)):
-        raise EnvironmentFault(f"input {printable(text_of(typed))}: {error.strerror}")
+        raise EnvironmentFault(guide.no_such_input(typed, error.strerror or str(error)))
     cut = text.rindex("/", 0, found.start())
     folder = text[:cut] or "/"
     if not Path(folder).is_dir():
-        raise EnvironmentFault(f"input {printable(folder)}: no such folder")
+        raise EnvironmentFault(guide.no_such_input(os.fsencode(folder), "no such folder"))
     return Root(b"", os.fsencode(folder), pattern=text[cut + 1 :])
 
 

@@ -271,7 +271,11 @@ def test_a_password_is_written_nowhere(own):
 def test_a_missing_input_exits_with_3(own):
     """An input that is not there is the machine's fault: 3, and no folder is made."""
     ended = oracle.docherd("run", "nowhere", "-o", "out", cwd=own.folder)
-    assert (ended.code, ended.err) == (3, "docherd: input nowhere: No such file or directory\n")
+    assert (ended.code, ended.err) == (
+        3,
+        "docherd: input nowhere: No such file or directory; the inputs are folders, files or"
+        " quoted globs ('mail/*.eml')\n",
+    )
     assert not own.out.exists()
 
 

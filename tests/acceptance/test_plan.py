@@ -262,7 +262,7 @@ def test_help_says_units_and_defaults():
         assert part in text
     assert "--prune" not in text
     top = oracle.docherd("--help").out
-    assert top.index("\n    run ") < top.index("\n    plan ") < top.index("\n    resume ")
+    assert top.index("\n  try ") < top.index("\n  plan ") < top.index("\n  run ")
     run = " ".join(oracle.docherd("run", "--help").out.split())
     assert "--force" in run
     assert "exit code 3 before it is full" in run

@@ -54,11 +54,14 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 #: what is typed → words of the answer
 WRONG = {
-    "": "COMMAND",
-    "walk in": "invalid choice: 'walk'",
-    "run in": "-o/--out",
+    "rn in": "no command 'rn'; did you mean run?",
+    "walk in": "no command 'walk'; one of run, plan",
+    "run in": "-o/--out is missing: say where the results go, for example -o out",
     "run -o out": "give a folder, a file, a glob, or --files-from",
-    "run in -o out --worker 4": "--worker",
+    "run in -o out --worker 4": "no option --worker; did you mean --workers?",
+    "run in -o out --json": "run has no option --json: it belongs to plan, try",
+    "status other more": "status does not take 'more' as well",
+    "show other": "DOC is missing",
     "run in -o out -w 0": "must be 1 or more",
     "run in -o out -w four": "'four' is not a whole number",
     "run in -o out -w 5000": "1000 or less",
@@ -87,7 +90,8 @@ WRONG = {
     "retry nowhere": "no run in nowhere",
     "retry other --reason": "--reason",
     "retry other --reason empty": "empty",
-    "retry other --reason boredom": "boredom",
+    "retry other --reason boredom": "no --reason 'boredom'; one of error, timeout",
+    "retry other --reason timeot": "did you mean timeout?",
     "status nowhere": "no run here",
     "failures other": "no run here",
     "show nowhere x": "no run here",

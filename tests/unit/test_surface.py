@@ -26,14 +26,14 @@ ANY = {
 }
 
 NOUNS = {
-    *("version", "model", "exceptions", "units", "quoting", "config"),
+    *("version", "model", "exceptions", "units", "quoting", "guide", "config"),
     *("cgroups", "host", "pressure"),
 }
 ENGINE = {
     *("engine", "start", "job", "pace", "once", "dryrun", "repair", "rebuild"),
     *("sample", "planning", "herald"),
 }
-TOP = {"cli", "commands", "queries", "upkeep", "api", "__main__", ""}
+TOP = {"arguments", "cli", "commands", "doctor", "queries", "upkeep", "api", "__main__", ""}
 #: rooms of the walk, which do not know each other but for these
 WALK = {
     *("source", "ledger", "window", "forecast", "scheduler", "pool", "worker", "segment"),
