@@ -6,12 +6,16 @@ name can move the cursor or be taken for markup.
 
 from __future__ import annotations
 
+import os
+import time
 from typing import IO
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group, RenderableType
+from rich.control import Control
 from rich.live import Live as Screen
 from rich.progress_bar import ProgressBar
+from rich.segment import ControlType, Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -21,9 +25,11 @@ from docherd.plan import Foretold
 from docherd.units import count, duration, size
 from docherd.wording import ending, failures, finished, pace, progress, verdict, workers
 
-_MOST_WORKERS = 8
-#: lines above the workers, and one for the cursor
-_OTHER_LINES = 8
+_MOST_WORKERS = 16
+#: part of a core that drawing may take
+_SHARE = 0.01
+#: lines around the workers
+_OTHER_LINES = 9
 
 
 class Live:
@@ -42,13 +48,23 @@ class Live:
             redirect_stdout=False,
             redirect_stderr=False,
         )
+        self._rests = 0.0
+        self._drawn: Drawn | None = None
 
     def update(self, snapshot: Snapshot) -> None:
+        """Draw, unless that would take more than a hundredth of a core."""
+        began, now = time.thread_time(), time.monotonic()
+        if now < self._rests:
+            return
         if not self._screen.is_started:
             self._screen.start()
-        self._screen.update(
-            picture(snapshot, self._console.width, self._console.height), refresh=True
-        )
+        width = self._console.width
+        if self._drawn is not None and width < self._drawn.width and _wraps_anew():
+            self._console.control(*_taken_back(self._drawn.rows_at(width)))
+        shown = picture(snapshot, width, self._console.height)
+        self._screen.update(shown, refresh=True)
+        self._drawn = Drawn(self._console, shown, width)
+        self._rests = now + (time.thread_time() - began) / _SHARE
 
     def document(self, outcome: Outcome) -> None:
         if self._verbose and outcome.status is not Status.DONE:
@@ -65,6 +81,35 @@ class Live:
         self._console.print(
             Text(verdict(snapshot.state, snapshot.counts, snapshot.seconds), _style(snapshot))
         )
+
+
+class Drawn:
+    """What is on the terminal now."""
+
+    def __init__(self, console: Console, shown: RenderableType, width: int) -> None:
+        self._console = console
+        self._shown = shown
+        self.width = width
+
+    def rows_at(self, width: int) -> int:
+        """Rows more than before, once a narrower terminal has wrapped its lines."""
+        options = self._console.options.update(width=self.width)
+        lines = self._console.render_lines(self._shown, options, pad=False)
+        return sum(max(0, Segment.get_line_length(line) - 1) // width for line in lines)
+
+
+def _wraps_anew() -> bool:
+    """Most terminals wrap what is on them when they become narrower; these cut it off."""
+    return "XTERM_VERSION" not in os.environ and os.environ.get("TERM", "") not in (
+        "linux",
+        "screen",
+    )
+
+
+def _taken_back(rows: int) -> list[Control]:
+    """Erase rows above the cursor: those that Rich does not know of."""
+    up = (ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)
+    return [Control(*up)] * rows
 
 
 def _style(snapshot: Snapshot) -> str:
@@ -84,6 +129,7 @@ def picture(snapshot: Snapshot, width: int, height: int) -> RenderableType:
     ]
     if snapshot.notice:
         lines.append(_line(snapshot.notice, width, "bold yellow"))
+    lines.append(Text())  # where the cursor waits: on a line that nothing can wrap
     return Group(*lines)
 
 

@@ -268,11 +268,11 @@ def test_the_live_display_shows_what_matters():
     assert "a/\\x1b]0;pwn\\x07[red]\\u202egpj\\n.pdf" in text
 
 
-def test_more_than_eight_workers_are_counted():
+def test_more_than_sixteen_workers_are_counted():
     """A machine of 64 cores does not fill the screen."""
     text = drawn(at(5, busy=tuple(Busy(f"f{n}", n, 1) for n in range(64))), height=50)
-    assert text.count("  f") == 8
-    assert "+56 more" in text
+    assert text.count("  f") == 16
+    assert "+48 more" in text
     assert "f63 " in text  # the longest at work are those one wants to see
 
 
@@ -286,6 +286,53 @@ def test_a_live_run_leaves_one_line():
     assert "Interrupted: 12,316 of 50,000 documents done" in stream.getvalue()
     assert stream.getvalue().endswith("\n")
     assert "\x1b[?25h" in stream.getvalue()  # the cursor is back
+
+
+def test_drawing_takes_a_hundredth_of_a_core(monkeypatch):
+    """After 5 ms of drawing it rests for half a second, whatever the engine shows meanwhile."""
+    clock = {"drawn": 0.0, "now": 100.0}
+
+    def picture(*_: object) -> str:
+        clock["drawn"] += 0.005
+        return "picture"
+
+    monkeypatch.setattr(live.time, "thread_time", lambda: clock["drawn"])
+    monkeypatch.setattr(live.time, "monotonic", lambda: clock["now"])
+    monkeypatch.setattr(live, "picture", picture)
+    display = choose("live", Terminal(), False)
+    for _ in range(100):  # ten seconds
+        display.update(SNAPSHOT)
+        clock["now"] += 0.1
+    assert 80 < clock["drawn"] * 1000 <= 100
+    display.close(SNAPSHOT)
+
+
+def test_a_narrower_terminal_takes_back_what_it_wrapped(monkeypatch):
+    """Lines of 100 cells are two rows at 60: as many rows more are erased, where it wraps anew."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("XTERM_VERSION", raising=False)
+    monkeypatch.setattr(live.time, "thread_time", lambda: 0.0)
+
+    def erased() -> int:
+        """Rows that the second picture erased before it was drawn."""
+        stream = Terminal()
+        monkeypatch.setenv("COLUMNS", "100")
+        display = choose("live", stream, False)
+        display.update(SNAPSHOT)
+        before = len(stream.getvalue())
+        display._console.width = 60
+        display.update(SNAPSHOT)
+        after = stream.getvalue()[before:]
+        display.close(SNAPSHOT)
+        return after.count("\x1b[1A")
+
+    wrapping = erased()
+    monkeypatch.setenv("TERM", "linux")
+    assert wrapping - erased() == sum(
+        (live.cell_len(line.rstrip("\n")) - 1) // 60
+        for line in drawn(SNAPSHOT, 100).splitlines()
+        if line
+    )
 
 
 def test_no_color_is_honoured(monkeypatch):
