@@ -40,12 +40,12 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    return _built()[0]
+    return build()[0]
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """What was typed; raises UsageError that says what to type instead."""
-    top, commands = _built()
+    top, commands = build()
     given, left = top.parse_known_args(words)
     if left:
         options = {name: each._option_string_actions for name, each in commands.choices.items()}
@@ -58,12 +58,12 @@ def completion(shell: str) -> str:
     """The script of `docherd completion SHELL`."""
     import shtab
 
-    top, commands = _built()
+    top, commands = build()
     commands.help = None  # hidden ones are not completed
     return str(shtab.complete(top, shell))
 
 
-def _built() -> tuple[_Parser, _Commands[_Parser]]:
+def build() -> tuple[_Parser, _Commands[_Parser]]:
     """The parser, and its commands with a parser each."""
     top = _Parser(
         prog="docherd",

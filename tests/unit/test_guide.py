@@ -38,7 +38,7 @@ def test_the_overview_names_every_command_once(capsys):
         arguments.parser().parse_args(["--help"])
     shown = capsys.readouterr().out
     listed = [name for names in guide.GROUPS.values() for name in names]
-    known = arguments._built()[1].choices
+    known = arguments.build()[1].choices
     assert set(known) <= set(listed)
     assert len(listed) == len(set(listed))
     for name in known:
