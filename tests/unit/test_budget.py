@@ -135,6 +135,21 @@ def test_a_processor_that_does_not_fit_is_one_line(machine):
         budget.weigh(Worker(1, held=300 * MB), "own.py:own")
 
 
+def test_what_workers_say_themselves_counts_before_anybody_looks(machine):
+    """A run that ends before the first look has held something too."""
+    budget = machine.budget(asked=GB)
+    machine.look(budget)
+    one, other = Worker(1, 100 * MB, 70 * MB), Worker(2, 100 * MB, 50 * MB)
+    one.holds = other.holds = 400 * MB
+    budget.look([one, other], machine.now)
+    assert budget.peak == 120 * MB
+    one.memory = 20 * MB
+    budget.look([one, other], machine.now)
+    assert budget.peak == 120 * MB
+    machine.look(budget, one, other)
+    assert budget.peak == 800 * MB
+
+
 @settings(derandomize=True, deadline=None, max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(1, 600), st.integers(0, 200)), min_size=1, max_size=5),
