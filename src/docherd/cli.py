@@ -1,13 +1,16 @@
 """The command line: words in, an exit code out.
 
-Which words there are is in arguments.py, what each command does in commands.py.
+Which words there are is in arguments.py.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import cast
 
 from docherd import arguments, guide
 from docherd.exceptions import FINISHED, INTERNAL, DocherdError, EnvironmentFault, UsageError
@@ -59,11 +62,34 @@ def _carried_out(words: Sequence[str]) -> int:
 
     if not host.supported():
         raise UsageError("docherd runs on Linux (and macOS); on Windows use it inside WSL2")
-    from docherd import commands
-
-    code = commands.execute(given)
+    code = _action(given.command)(given)
     sys.stdout.flush()
     return code
+
+
+#: command → what carries it out; one that only looks at a run loads nothing of what runs
+_ACTIONS = {
+    "run": "commands.run",
+    "plan": "commands.plan",
+    "resume": "commands.resume",
+    "retry": "commands.retry",
+    "repair": "commands.repair",
+    "try": "commands.try_",
+    "status": "queries.status",
+    "failures": "queries.failures",
+    "show": "queries.show",
+    "cat": "queries.cat",
+    "report": "queries.report_",
+    "processors": "queries.processors",
+    "verify": "upkeep.verify",
+    "doctor": "doctor.doctor",
+}
+
+
+def _action(command: str) -> Callable[[Namespace], int]:
+    module, _, name = _ACTIONS[command].partition(".")
+    found = getattr(import_module(f"docherd.{module}"), name)
+    return cast("Callable[[Namespace], int]", found)
 
 
 def _lines(message: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from docherd import (
     advice,
-    doctor,
     engine,
     once,
     planning,
@@ -33,28 +32,6 @@ from docherd.model import Outcome, Reason, Root, Status, printable
 from docherd.processors import describe
 from docherd.stop import Stop, die_of, signals, silence
 from docherd.view import View
-
-
-def execute(given: Namespace) -> int:
-    """Run the command that was typed; its exit code."""
-    command: Callable[[Namespace], int] = {
-        "run": run,
-        "plan": plan,
-        "resume": resume,
-        "retry": retry,
-        "repair": repair,
-        "try": try_,
-        "status": queries.status,
-        "failures": queries.failures,
-        "show": queries.show,
-        "cat": queries.cat,
-        "report": queries.report_,
-        "verify": upkeep.verify,
-        "doctor": doctor.doctor,
-        "processors": queries.processors,
-    }[given.command]
-    return command(given)
-
 
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from docherd import records, report, units, wording
+from docherd import records, units, wording
 from docherd.exceptions import UsageError
 from docherd.folder import Folder
 from docherd.model import Reason, Status, printable
@@ -133,6 +133,8 @@ def cat(given: Namespace) -> int:
 
 def report_(given: Namespace) -> int:
     """`docherd report OUT`"""
+    from docherd import report
+
     as_json, as_html = report.write(Path(given.out))
     if given.json:
         sys.stdout.write(as_json.read_text(encoding="utf-8"))

@@ -200,7 +200,9 @@ def kill_at(moment: str, folder: Path, generator: random.Random) -> bool:
     return process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(n, marks=[pytest.mark.slow] if n > 1 else []) for n in range(SEEDS)]
+)
 def test_kills_at_random_lose_and_double_nothing(undisturbed, hasty, tmp_path, seed):
     """E01, G1-G8: ten kills in all phases, then the bytes of a run that was left in peace."""
     source, clean = undisturbed

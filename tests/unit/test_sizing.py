@@ -142,7 +142,7 @@ def test_it_is_kept_as_json():
 amounts = st.floats(0, 1e6, allow_nan=False)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=200)
 @given(
     amounts, st.integers(0, 10**9), st.integers(1, 256), st.integers(1, 256), amounts, amounts,
     st.dictionaries(st.sampled_from(list(Idle)), amounts), amounts, amounts, st.booleans(),

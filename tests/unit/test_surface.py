@@ -155,11 +155,12 @@ HEAVY = ("rich", "jinja2", "sqlite3", "lxml", "cloudpickle", "pypdfium2", "docx"
     [
         ("import docherd", (*HEAVY, "argparse", "docherd.model")),
         ("from docherd.cli import main; sys.argv[1:] = ['--version']; main()", HEAVY),
+        ("import docherd.queries", ("rich", "jinja2", "lxml", "docherd.engine", "docherd.pool")),
         ("import docherd.worker", (*HEAVY, "argparse", "docherd.pool", "docherd.ledger")),
     ],
 )
 def test_nothing_is_imported_before_it_is_needed(code, light):
-    """`docherd --version` and a worker's start take milliseconds."""
+    """`docherd --version`, `docherd status` and a worker's start take milliseconds."""
     asked = f"import sys, atexit; atexit.register(lambda: print(*sys.modules)); {code}"
     ended = subprocess.run(
         [sys.executable, "-c", asked], capture_output=True, text=True, check=True
