@@ -80,13 +80,17 @@ _CLAIMS = {
     ".ott": "odt",
     ".ots": "ods",
     ".otp": "odp",
+    ".otg": "odg",
+    ".odm": "odt",
+    **dict.fromkeys((".fodt", ".fods", ".fodp", ".fodg"), "fodf"),
+    ".fbz": "fb2",
     ".emlx": "eml",
     ".mht": "mhtml",
 }
 _NAMED_AS_THEY_ARE = frozenset(
     """
-    pdf docx pptx xlsx xlsb xls ods odt odp html eml mbox mhtml csv tsv md rst org json jsonl xml
-    doc ppt rtf msg png jpeg tiff gif bmp webp heic svg zip tar 7z rar epub mp3 mp4
+    pdf docx pptx xlsx xlsb xls ods odt odp odg html eml mbox mhtml csv tsv md rst org json jsonl
+    xml doc ppt rtf msg png jpeg tiff gif bmp webp heic svg zip tar 7z rar epub fb2 mp3 mp4
     """.split()  # noqa: SIM905 - one word a line would fill two screens
 )
 
@@ -177,6 +181,8 @@ def _inside_zip(file: BinaryIO, head: bytes, suffix: str) -> str:
         return claimed if kind == "zip" and claimed in _ZIPPED else kind
     with archive:
         names = archive.namelist()
+        if len(names) == 1 and names[0].lower().endswith(".fb2"):
+            return "fb2"
         return (
             _MIMETYPES.get(_member(archive, "mimetype", 100).strip())
             or _by_main_part(_member(archive, "[Content_Types].xml", 1 << 20))
@@ -207,6 +213,7 @@ _MIMETYPES = {
     b"application/vnd.oasis.opendocument.presentation": "odp",
     b"application/vnd.oasis.opendocument.presentation-template": "odp",
     b"application/vnd.oasis.opendocument.graphics": "odg",
+    b"application/vnd.oasis.opendocument.graphics-template": "odg",
 }
 
 

@@ -128,6 +128,103 @@ def make_ods():
     return _saved(book)
 
 
+def make_odt():
+    from odf.dc import Creator, Language, Title
+    from odf.meta import CreationDate
+    from odf.opendocument import OpenDocumentText
+    from odf.style import Footer, Header, MasterPage, PageLayout
+    from odf.table import Table, TableCell, TableRow
+    from odf.text import H, Note, NoteBody, NoteCitation, P, S, Span
+
+    text = OpenDocumentText()
+    for stated in (Title(text="A title"), Creator(text="An author"), Language(text="de-CH")):
+        text.meta.addElement(stated)
+    text.meta.addElement(CreationDate(text="2026-11-27T10:00:00"))
+    text.text.addElement(H(outlinelevel=1, text="A heading"))
+    paragraph = P(text="before")
+    paragraph.addElement(S(c=2))
+    paragraph.addElement(Span(text="the note"))
+    note, body = Note(noteclass="footnote"), NoteBody()
+    note.addElement(NoteCitation(text="1"))
+    body.addElement(P(text="what the note says"))
+    note.addElement(body)
+    paragraph.addElement(note)
+    text.text.addElement(paragraph)
+    table, row = Table(name="Table"), TableRow()
+    for words in (["left"], ["right", "below"]):
+        cell = TableCell()
+        for word in words:
+            cell.addElement(P(text=word))
+        row.addElement(cell)
+    table.addElement(row)
+    text.text.addElement(table)
+    layout = PageLayout(name="pm")
+    text.automaticstyles.addElement(layout)
+    page = MasterPage(name="Standard", pagelayoutname=layout)
+    for side, words in ((Header(), "the header"), (Footer(), "the footer")):
+        side.addElement(P(text=words))
+        page.addElement(side)
+    text.masterstyles.addElement(page)
+    return _saved(text)
+
+
+def make_odp():
+    from odf.draw import Frame, Page, TextBox
+    from odf.opendocument import OpenDocumentPresentation
+    from odf.presentation import Notes
+    from odf.style import MasterPage, PageLayout
+    from odf.text import P
+
+    deck, layout = OpenDocumentPresentation(), PageLayout(name="pm")
+    deck.automaticstyles.addElement(layout)
+    master = MasterPage(name="Default", pagelayoutname=layout)
+    deck.masterstyles.addElement(master)
+    for number in (1, 2):
+        page = Page(masterpagename=master)
+        for parent, words in ((page, f"slide {number}"), (Notes(), f"note {number}")):
+            frame, box = Frame(width="1cm", height="1cm"), TextBox()
+            box.addElement(P(text=words))
+            frame.addElement(box)
+            parent.addElement(frame)
+            if parent is not page:
+                page.addElement(parent)
+        deck.presentation.addElement(page)
+    return _saved(deck)
+
+
+def make_epub(metadata="<dc:title>A title</dc:title>", spine="two one", **members):
+    refs = "".join(f'<itemref idref="{name}"/>' for name in spine.split())
+    book = f"""<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"
+    xmlns:opf="http://www.idpf.org/2007/opf"><metadata>{metadata}</metadata><manifest>
+    <item id="one" href="text/one%20.xhtml"/><item id="two" href="text/two.xhtml#top"/>
+    <item id="out" href="../../../../etc/passwd"/><item id="ncx" href="toc.ncx"
+    media-type="application/x-dtbncx+xml"/></manifest><spine>{refs}</spine></package>"""
+    container = (
+        '<container><rootfiles><rootfile full-path="OEBPS/book.opf"/></rootfiles></container>'
+    )
+    page = '<?xml version="1.0" encoding="utf-8"?><html><head><title/></head><body>{}</body></html>'
+    return make_zip(
+        {
+            "mimetype": "application/epub+zip",
+            "META-INF/container.xml": container,
+            "OEBPS/book.opf": book,
+            "OEBPS/text/one .xhtml": page.format('<h1><a id="x"/>One</h1><p>Grüße</p>'),
+            "OEBPS/text/two.xhtml": page.format("<p>Two</p>"),
+        }
+        | members
+    )
+
+
+FB2 = """<?xml version="1.0" encoding="windows-1251"?>
+<FictionBook xmlns="http://www.gribuser.ru/xml/fictionbook/2.0"><description><title-info>
+<author><first-name>Лев</first-name><last-name>Толстой</last-name></author>
+<book-title>Война и мир</book-title><date value="1869-01-01">1869</date><lang>ru</lang>
+</title-info></description><body><title><p>Том 1</p></title><section><p>Первый <b>абзац</b></p>
+<poem><stanza><v>стих</v></stanza></poem><table><tr><td>a</td><td>b</td></tr></table></section>
+</body><body name="notes"><p>сноска</p></body><binary id="x">AAAA</binary></FictionBook>
+""".encode("cp1251")
+
+
 def make_eml():
     from email.message import EmailMessage
 
@@ -173,6 +270,9 @@ def build():
         "pptx": make_pptx,
         "xlsx": make_xlsx,
         "ods": make_ods,
+        "odt": make_odt,
+        "odp": make_odp,
+        "epub": make_epub,
         "eml": make_eml,
         "zip": make_zip,
         "edit_zip": edit_zip,
@@ -188,6 +288,10 @@ def samples():
         "a.pptx": make_pptx(),
         "a.xlsx": make_xlsx(),
         "a.ods": make_ods(),
+        "a.odt": make_odt(),
+        "a.odp": make_odp(),
+        "a.epub": make_epub(),
+        "a.fb2": FB2,
         "a.eml": make_eml(),
         "a.html": b"<!doctype html><html lang=en><title>T</title><p>Text</p></html>",
         "a.xml": b'<?xml version="1.0"?><a><b>Text</b></a>',

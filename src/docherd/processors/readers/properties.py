@@ -15,6 +15,8 @@ from docherd.processors.readers.parsing import corrupt_on
 if TYPE_CHECKING:
     import zipfile
 
+    from lxml import etree
+
 
 @dataclass(frozen=True, slots=True)
 class Properties:
@@ -76,8 +78,24 @@ def open_document_properties(archive: zipfile.ZipFile) -> Properties:
     return _from_xml(archive, "meta.xml", created="creation-date", modified="date")
 
 
+def properties_below(meta: etree._Element) -> Properties:
+    """From the element of a flat OpenDocument that stands for meta.xml."""
+    return _named(_leaves(meta), created="creation-date", modified="date")
+
+
 def _from_xml(archive: zipfile.ZipFile, member: str, created: str, modified: str) -> Properties:
-    stated = _leaves(archive, member)
+    from lxml import etree
+
+    from docherd.processors.readers.markup import safe_parser
+
+    try:
+        root = etree.fromstring(archive.read(member), safe_parser())
+    except (KeyError, etree.XMLSyntaxError):
+        return Properties()
+    return _named(_leaves(root), created, modified)
+
+
+def _named(stated: dict[str, str], created: str, modified: str) -> Properties:
     return Properties(
         title=stated.get("title"),
         authors=names(stated.get("initial-creator") or stated.get("creator")),
@@ -87,20 +105,13 @@ def _from_xml(archive: zipfile.ZipFile, member: str, created: str, modified: str
     )
 
 
-def _leaves(archive: zipfile.ZipFile, member: str) -> dict[str, str]:
-    """Local name → text of the elements of a small XML member; the first of a name counts."""
-    from lxml import etree
-
-    from docherd.processors.readers.markup import safe_parser
-
-    try:
-        root = etree.fromstring(archive.read(member), safe_parser())
-    except (KeyError, etree.XMLSyntaxError):
-        return {}
+def _leaves(root: etree._Element) -> dict[str, str]:
+    """Local name → text of the elements of a small XML; the first of a name counts."""
     stated: dict[str, str] = {}
     for element in root.iter("{*}*"):
         if element.text and element.text.strip():
-            stated.setdefault(etree.QName(element).localname, element.text.strip())
+            name = str(element.tag).rpartition("}")[2]
+            stated.setdefault(name, element.text.strip())
     return stated
 
 
