@@ -35,6 +35,7 @@ _READERS = {
     "fodf": "opendocument.read_flat",
     "epub": "book.read_epub",
     "fb2": "book.read_fb2",
+    "rtf": "rtf.read",
     "html": "web.read",
     "eml": "mail.read",
     "xml": "markup.read",

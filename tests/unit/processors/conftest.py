@@ -292,6 +292,7 @@ def samples():
         "a.odp": make_odp(),
         "a.epub": make_epub(),
         "a.fb2": FB2,
+        "a.rtf": b"{\\rtf1{\\info{\\title A title}}Text\\par}",
         "a.eml": make_eml(),
         "a.html": b"<!doctype html><html lang=en><title>T</title><p>Text</p></html>",
         "a.xml": b'<?xml version="1.0"?><a><b>Text</b></a>',
