@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 from docherd.document import Document
 from docherd.exceptions import CorruptError
-from docherd.processors.readers.encoding import wide_encoding
 from docherd.processors.readers.parsing import corrupt_on
+from docherd.processors.textkind import CODE, among_texts, is_text, is_utf8
 
 #: bytes that are read of every file; the deepest signature (tar) lies at 257
 HEAD = 8192
@@ -40,14 +40,16 @@ def kind_of(file: BinaryIO, suffix: str) -> str:
         return _inside_zip(file, head, suffix)
     if kind == "ole":
         return _inside_ole(file, head)
-    if kind is None and _is_text(head):
-        return _among_texts(head, suffix.lower())
+    if kind is None and is_text(head):
+        return among_texts(head, claimed_by(suffix))
     return kind or "binary"
 
 
 def claimed_by(suffix: str) -> str | None:
     """The kind that a file name's suffix promises, None where it promises nothing we know."""
     suffix = suffix.lower()
+    if suffix in CODE:
+        return "code"
     return _CLAIMS.get(suffix, suffix[1:] if suffix[1:] in _NAMED_AS_THEY_ARE else None)
 
 
@@ -61,7 +63,27 @@ _CLAIMS = {
     ".xsl": "xml",
     ".jpg": "jpeg",
     ".tif": "tiff",
+    ".jpe": "jpeg",
+    ".j2k": "jp2",
+    ".dib": "bmp",
+    ".heif": "heic",
     ".gz": "gzip",
+    ".tgz": "gzip",
+    ".svgz": "gzip",
+    ".bz2": "bzip2",
+    ".tbz2": "bzip2",
+    ".txz": "xz",
+    ".zst": "zstd",
+    ".yml": "yaml",
+    ".cfg": "ini",
+    ".ssa": "ass",
+    ".ltx": "tex",
+    ".latex": "tex",
+    ".sty": "tex",
+    ".cls": "tex",
+    ".asciidoc": "adoc",
+    ".ical": "ics",
+    ".vcard": "vcf",
     ".docm": "docx",
     ".dotx": "docx",
     ".dotm": "docx",
@@ -91,6 +113,7 @@ _NAMED_AS_THEY_ARE = frozenset(
     """
     pdf docx pptx xlsx xlsb xls ods odt odp odg html eml mbox mhtml csv tsv md rst org json jsonl
     xml doc ppt rtf msg png jpeg tiff gif bmp webp heic svg zip tar 7z rar epub fb2 mp3 mp4
+    avif jp2 psd xz ics vcf srt vtt ass tex ipynb yaml toml ini adoc
     """.split()  # noqa: SIM905 - one word a line would fill two screens
 )
 
@@ -109,7 +132,7 @@ def _by_signature(head: bytes) -> str | None:
     if head[:2] == b"BM" and head[6:10] == bytes(4):
         return "bmp"
     # Readers accept a PDF behind junk (mail headers, a signature's envelope) of up to 1,024 bytes.
-    if _PDF_LINE.search(head, 0, 1024) or (b"%PDF-" in head[:1024] and not _is_utf8(head)):
+    if _PDF_LINE.search(head, 0, 1024) or (b"%PDF-" in head[:1024] and not is_utf8(head)):
         return "pdf"
     return None
 
@@ -291,109 +314,4 @@ _STREAMS = (
     ("Book", "xls"),
     ("VisioDocument", "vsd"),
     ("Quill", "pub"),
-)
-
-# ── texts ────────────────────────────────────────────────────────────────────────────────────
-
-
-def _is_text(head: bytes) -> bool:
-    if wide_encoding(head):
-        return True
-    # Stray control characters happen in texts; one in two hundred does not.
-    controls = len(head) - len(head.translate(None, _CONTROLS))
-    return controls * 200 <= len(head)
-
-
-_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1b")) + b"\x7f"
-
-
-def _is_utf8(head: bytes) -> bool:
-    try:
-        head[:-3].decode()
-    except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data"
-    return True
-
-
-def _among_texts(head: bytes, suffix: str) -> str:
-    text = head.decode(wide_encoding(head) or "latin-1", "ignore")
-    text = text.removeprefix("\ufeff").removeprefix("ï»¿").lstrip()
-    tie = claimed_by(suffix)
-    if text.startswith("<"):
-        return _among_markup(text, tie)
-    if _JSON.match(text) or (tie == "json" and text.startswith(("[", "{"))):
-        return "jsonl" if tie == "jsonl" else "json"
-    if _MAIL.match(text) or _ENVELOPE.match(text) or (tie == "eml" and _ANY_HEADER.match(text)):
-        return _among_mails(text, tie)
-    return tie if tie in _TIES else "text"
-
-
-#: kinds that are texts like any other: only the name tells them apart
-_TIES = frozenset({"csv", "tsv", "md", "rst", "org"})
-_JSON = re.compile(r'\{\s*(?:"|\})|\[\s*[\[{"]')
-
-
-def _among_markup(text: str, tie: str | None) -> str:
-    prolog = _PROLOG.match(text)
-    assert prolog is not None
-    root = _TAG.match(text, prolog.end())
-    name = root[1].lower() if root else ""
-    if name in _ROOTS:
-        return _ROOTS[name]
-    if "<!doctype html" in prolog[0].lower():
-        return "html"
-    if text.startswith("<?xml") or (root and tie == "xml"):
-        return "xml"
-    if name in _HTML_TAGS:
-        return "html"
-    if root and "xmlns" in text:
-        return "xml"
-    return tie if tie in _TIES else "text"
-
-
-#: what may stand before the root element; each alternative ends at its first terminator
-_PROLOG = re.compile(
-    r"(?:\s+|<\?xml(?:[^?]|\?(?!>))*\?>|<\?mso(?:[^?]|\?(?!>))*\?>|<!--(?:[^-]|-(?!->))*-->"
-    r"|<![Dd][Oo][Cc][Tt][Yy][Pp][Ee][^>\[]*(?:\[[^\]]*\]\s*)?>)*+"
-)
-_TAG = re.compile(r"<([A-Za-z_][\w.:-]*)[\s>/]")
-_ROOTS = {
-    "html": "html",
-    "svg": "svg",
-    "fictionbook": "fb2",
-    "office:document": "fodf",
-    "w:worddocument": "xml-word",
-}
-_HTML_TAGS = frozenset(
-    """
-    head body title meta link base script style noscript div p span a img br hr table tr td
-    tbody h1 h2 h3 h4 h5 h6 ul ol li center font b i em strong form pre article section main
-    header footer nav frameset iframe
-    """.split()  # noqa: SIM905 - one word a line would fill two screens
-)
-
-
-def _among_mails(text: str, tie: str | None) -> str:
-    lowered = text.lower()
-    if text.startswith("From "):
-        # One mail kept with its envelope, or the first of many: the head cannot tell.
-        return "eml" if tie == "eml" else "mbox"
-    if "<saved by" in lowered or "snapshot-content-location:" in lowered:
-        return "mhtml"
-    return "eml"
-
-
-#: the line that begins each mail of an mbox
-_ENVELOPE = re.compile(r"From \S+ [^\n]{0,60}[0-9]{2}:[0-9]{2}[^\n]{0,40}\n")
-# A mail begins with header lines, one of them known; mbox puts its "From " line before them, and
-# Apple Mail's .emlx the length. Two lines are asked for: "Subject: x" alone may be a note.
-_HEADER = r"[!-9;-~]{1,60}:[^\n]*\n(?:[ \t][^\n]*\n)*"
-_ANY_HEADER = re.compile(_HEADER)
-_KNOWN = (
-    r"(?i:from|to|cc|subject|date|received|return-path|delivered-to|message-id|mime-version"
-    r"|reply-to|sender|content-[a-z-]{1,60}|x-[a-z-]{1,60})"
-)
-_MAIL = re.compile(
-    rf"(?:From [^\n]*\n|[0-9]{{1,9}}\s*\n)?+(?:{_HEADER}){{0,3}}?{_KNOWN}:[^\n]*\n"
-    rf"(?:[ \t][^\n]*\n)*+{_KNOWN}:"
 )

@@ -50,6 +50,16 @@ def test_binary_kinds_do_not_need_their_extension(samples, kind):
         (b"From a@b.c Mon Jun 01 10:00:00 2009\n\nText", "mbox"),
         (b"Received: from a\n\tby b\nSubject: x\nTo: y\n\nText", "eml"),
         (b"Note: this is a note\nand no mail", "text"),
+        (b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n", "ics"),
+        (b"BEGIN:VCARD\nFN:A\n", "vcf"),
+        (b"WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n", "vtt"),
+        (b"\xef\xbb\xbf1\r\n00:00:01,000 --> 00:00:02,000\r\nHello\r\n", "srt"),
+        (b"[Script Info]\nTitle: x\n", "ass"),
+        (b"{0}{25}Hello\n", "sub"),
+        (b"% a paper\n\n\\documentclass[11pt]{article}\n", "tex"),
+        (b'.\\" a comment\n.TH LS 1\n', "man"),
+        (b"#!/usr/bin/env python3\nprint()\n", "code"),
+        (b'{\n "cells": [\n  {\n   "cell_type": "code",', "ipynb"),
         ("\ufeffText".encode("utf-16-le"), "text"),
         ("Wide text without a mark".encode("utf-16-be"), "text"),
         ("Grüße".encode("latin-1"), "text"),
@@ -62,7 +72,11 @@ def test_the_first_bytes_tell(kind, head, expected):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.csv", "csv"), ("a.TSV", "tsv"), ("a.md", "md"), ("a.log", "text"), ("a.docx", "text")],
+    [
+        *(("a.csv", "csv"), ("a.TSV", "tsv"), ("a.md", "md"), ("a.log", "text")),
+        *(("a.docx", "text"), ("a.py", "code"), ("a.yml", "yaml"), ("a.toml", "toml")),
+        *(("a.cfg", "ini"), ("a.sty", "tex"), ("a.adoc", "adoc"), ("a.srt", "text")),
+    ],
 )
 def test_the_name_breaks_ties_between_texts_only(kind, name, expected):
     """The same words are CSV, TSV, Markdown or text by name, but never a Word file."""
