@@ -38,6 +38,8 @@ _READERS = {
     "rtf": "rtf.read",
     "html": "web.read",
     "eml": "mail.read",
+    "mbox": "mbox.read",
+    "mhtml": "mhtml.read",
     "xml": "markup.read",
     "csv": "text.read_csv",
     "tsv": "text.read_tsv",
