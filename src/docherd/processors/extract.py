@@ -40,6 +40,8 @@ _READERS = {
     "eml": "mail.read",
     "mbox": "mbox.read",
     "mhtml": "mhtml.read",
+    "zip": "archive.read_zip",
+    "tar": "archive.read_tar",
     "xml": "markup.read",
     "csv": "text.read_csv",
     "tsv": "text.read_tsv",
@@ -53,6 +55,9 @@ _LIGHTER = {
     "xlsx": "xlsx.read",
     "xml": "markup.read_light",
 }
+
+#: kinds that are another kind, once they are inflated
+_COMPRESSED = frozenset({"gzip", "bzip2", "xz"})
 
 #: kinds that may be locked, whose readers also take ``passwords``
 _LOCKED = frozenset({"pdf"})
@@ -78,6 +83,8 @@ class Extract:
 
     def __call__(self, document: Document) -> Fields | Iterator[Fields]:
         kind = document.kind
+        if kind in _COMPRESSED:
+            return self._inflated(document)
         # It was over its memory: the whole budget alone may not be enough either.
         light = document.previous_reason is Reason.MEMORY and kind in _LIGHTER
         record: Fields = {"kind": kind}
@@ -89,6 +96,14 @@ class Extract:
         if isinstance(found, dict):
             return _finished(record | found)
         return (_finished(record | fields) for fields in found)
+
+    def _inflated(self, document: Document) -> Iterator[Fields]:
+        from docherd.processors.readers.compressed import inflated
+
+        with inflated(document) as inner:
+            found = self(inner)
+            for record in (found,) if isinstance(found, dict) else found:
+                yield {"kind": record["kind"], "compressed": document.kind} | record
 
     def _reader(self, kind: str, light: bool) -> Reader:
         if kind == "empty":
