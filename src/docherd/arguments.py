@@ -9,6 +9,7 @@ from docherd import guide
 from docherd.config import Flag, flags
 from docherd.exceptions import UsageError
 from docherd.model import Reason
+from docherd.patterns import FROM_FILES
 from docherd.units import parse_duration
 from docherd.version import __version__
 
@@ -293,6 +294,8 @@ def _add_options(
         for name, flag in flags():
             if flag.group == group and name not in without:
                 _add_flag(section, name, flag)
+        if group == "inputs":
+            _add_pattern_files(section)
         if group == "work":
             section.add_argument(
                 "--password-file", metavar="FILE", help="passwords to try, one a line"
@@ -304,6 +307,17 @@ def _add_options(
     command.add_argument_group("options from a file").add_argument(
         "--config", metavar="FILE", help="TOML with these options by name (workers = 4)"
     )
+
+
+def _add_pattern_files(section: argparse._ArgumentGroup) -> None:
+    for option, globs in FROM_FILES.items():
+        section.add_argument(
+            f"--{option.replace('_', '-')}",
+            action="append",
+            default=argparse.SUPPRESS,
+            metavar="FILE",
+            help=f"globs for --{globs}, one a line; lines that begin with # are comments",
+        )
 
 
 def _add_flag(section: argparse._ArgumentGroup, name: str, flag: Flag) -> None:

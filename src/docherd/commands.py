@@ -14,6 +14,7 @@ from docherd import (
     advice,
     engine,
     once,
+    patterns,
     planning,
     progress,
     queries,
@@ -158,10 +159,13 @@ def _options(
     given: Namespace, remembered: Mapping[str, object], processor: str = "extract"
 ) -> Options:
     """What was remembered, then what the config file says, then what was typed."""
-    names = {name for name, _ in flags()}
+    names = {name for name, _ in flags()} | patterns.FROM_FILES.keys()
     typed = {name: value for name, value in vars(given).items() if name in names}
-    from_file = read_file(Path(given.config)) if given.config else {}
-    values: dict[str, object] = {"processor": processor, **remembered, **from_file, **typed}
+    said = (read_file(Path(given.config)) if given.config else {}) | typed
+    values: dict[str, object] = {"processor": processor, **remembered, **said}
+    for files, globs in patterns.FROM_FILES.items():
+        if files in said and globs not in said:  # they are all, not added to those remembered
+            values.pop(globs, None)
     if given.password_file:
         asked = cast("list[str]", values.get("passwords", []))
         values["passwords"] = [*asked, *_passwords(Path(given.password_file))]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from docherd import patterns
 from docherd.exceptions import UsageError
 from docherd.units import parse_duration, parse_size
 
@@ -232,7 +233,7 @@ class Options:
     exclude: tuple[str, ...] = _option(
         (),
         Flag(
-            "no files that match (may be given again)",
+            "no files that match, and nothing below folders that do (may be given again)",
             str,
             (),
             "GLOB",
@@ -244,7 +245,7 @@ class Options:
     hidden: bool = _option(
         False,
         Flag(
-            "also take hidden files and folders (.git, ~$lock.docx, __MACOSX)",
+            "also take hidden files and folders (.git, ~$lock.docx, __MACOSX, Thumbs.db)",
             None,
             pinned=True,
             group="inputs",
@@ -306,9 +307,9 @@ class Options:
         """
         known = dict(flags())
         taken: dict[str, object] = {}
-        for name, value in values.items():
+        for name, value in patterns.joined(values).items():
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
+                near = difflib.get_close_matches(name, [*known, *patterns.FROM_FILES], 1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise UsageError(f"no option {name!r}{hint}")
             if value is not None:  # None is what Python callers pass for the default

@@ -1,7 +1,8 @@
 """Which paths are wanted, by globs as a shell with globstar means them.
 
 ``*`` and ``?`` stay within one name, ``**`` is any number of folders, also none. A glob without a
-slash is matched against the bare name, anywhere; with one, against the path below the input.
+slash is matched against the bare name, anywhere; with one, against the path below the input. What
+is excluded may also be a folder, with all that is in it; a slash at the end means folders only.
 """
 
 from __future__ import annotations
@@ -25,6 +26,18 @@ class Wanted:
         self._pattern = _compiled(pattern) if pattern else None
         self._all = not (include or exclude or pattern)
 
+    def enters(self, folder: bytes) -> bool:
+        """True where something below this folder may be taken; those above it are not looked at."""
+        if not self._exclude:
+            return True
+        text = os.fsdecode(folder)
+        return not any(glob.matches(text, folder=True) for glob in self._exclude)
+
+    def reaches(self, path: bytes) -> bool:
+        """As `passes`, for a file that no walk came to: no folder above it may be excluded."""
+        slashes = (at for at, byte in enumerate(path) if byte == 0x2F) if self._exclude else ()
+        return all(self.enters(path[:at]) for at in slashes) and self.passes(path)
+
     def passes(self, path: bytes) -> bool:
         """True where the file at ``path``, below its input, is to be taken."""
         if self._all:
@@ -39,10 +52,14 @@ class Wanted:
 
 class _Glob:
     def __init__(self, glob: str) -> None:
+        self._folders_only = glob.endswith("/")
+        glob = glob.rstrip("/")
         self._by_name = "/" not in glob
         self._expression = _compiled(glob.lstrip("/"))
 
-    def matches(self, path: str) -> bool:
+    def matches(self, path: str, *, folder: bool = False) -> bool:
+        if self._folders_only and not folder:
+            return False
         text = path.rpartition("/")[2] if self._by_name else path
         return self._expression.fullmatch(text) is not None
 

@@ -90,7 +90,8 @@ def agree(old: About, new: About, *, add: bool, new_processor: bool) -> About:
     for name, value in old.pinned.items():
         if (asked := new.pinned.get(name)) != value:
             flag = f"--{name.replace('_', '-')}"
-            raise UsageError(f"this run was started with {flag} {value!r}, not {asked!r}; {ways}")
+            differs = _difference(value, asked)
+            raise UsageError(f"this run was started with {flag} {differs}; {ways}")
     return replace(
         old,
         inputs=_inputs(old.inputs, new.inputs, add=add, ways=ways),
@@ -100,6 +101,20 @@ def agree(old: About, new: About, *, add: bool, new_processor: bool) -> About:
         options=new.options,
         base=new.base or old.base,
     )
+
+
+def _difference(old: object, new: object) -> str:
+    """What it was and what it is now; of long lists (`--exclude-from`) only what differs."""
+    if not (isinstance(old, list) and isinstance(new, list) and len(old) + len(new) > _FEW):
+        return f"{old!r}, not {new!r}"
+    sides = [("without", new, old), ("with", old, new)]
+    odd = [(word, [each for each in there if each not in here]) for word, there, here in sides]
+    said = [f"{word} {', '.join(map(repr, some[:3]))}" for word, some in odd if some]
+    return f"globs {' and '.join(said) or 'in another order'}"
+
+
+#: globs that are shown whole
+_FEW = 8
 
 
 def _named(about: About) -> str:

@@ -6,8 +6,12 @@ are bytes or text ("8GB", "500MiB"), times are seconds or text ("5m", "1h"); Non
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import Literal, TypeAlias, TypedDict
+
+#: a file, or several
+FileNames: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 
 
 class WorkOptions(TypedDict, total=False):
@@ -28,7 +32,9 @@ class RunOptions(WorkOptions, total=False):
     """Of ``run`` alone: which files, and what is remembered and shown."""
 
     include: Sequence[str] | None
+    include_from: FileNames | None
     exclude: Sequence[str] | None
+    exclude_from: FileNames | None
     hidden: bool | None
     limit: int | None
     checksum: bool | None

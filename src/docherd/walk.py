@@ -26,9 +26,18 @@ from docherd.readonly import ReadOnly
 #: entries sorted at a time, names read at a time from an earlier run's ledger
 SLICE, PAGE = 20_000, 10_000
 
-#: names that hold nobody's Document: version control, locks of open Office files, litter
+#: names that hold nobody's Document: version control, locks of open Office files, what Windows,
+#: Macs and storage boxes leave behind; in lower case, for they come in any
 _HIDDEN_PREFIXES = (b".", b"~$")
-_HIDDEN_NAMES = (b"__MACOSX", b"Thumbs.db", b"desktop.ini", b"$RECYCLE.BIN")
+_HIDDEN_NAMES = frozenset(
+    {
+        *(b"thumbs.db", b"ehthumbs.db", b"desktop.ini", b"$recycle.bin"),
+        *(b"system volume information", b"__macosx", b"icon\r"),
+        *(b"@eadir", b"@eastream", b"#recycle", b"#snapshot", b"lost+found"),
+    }
+)
+#: files that somebody is still writing: downloads, transfers, Word's own
+_UNFINISHED = (b".crdownload", b".part", b".partial", b".filepart", b".opdownload")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +147,16 @@ def tree(index: int, root: Root, filters: Filters) -> Iterator[Found]:
             for entry in _entries(os.path.join(root.folder, folder)):  # noqa: PTH118
                 path = prefix + entry.name
                 if not filters.hidden and hidden(entry.name):
-                    if wanted.passes(path):
+                    if wanted.enters(path) and wanted.passes(path):
                         yield Found(index, path, 0, 0, 0, reason=Reason.HIDDEN)
                 elif entry.is_dir(follow_symlinks=False):
-                    below.append(path)
-                elif wanted.passes(path):
+                    if wanted.enters(path):
+                        below.append(path)
+                elif not wanted.passes(path):
+                    continue
+                elif not filters.hidden and unfinished(entry.name):
+                    yield Found(index, path, 0, 0, 0, reason=Reason.HIDDEN)
+                else:
                     yield _found(index, path, entry)
         except OSError as error:
             reason = Reason.PATH_TOO_LONG if error.errno == 36 else Reason.INPUT_UNREADABLE
@@ -153,7 +167,13 @@ def tree(index: int, root: Root, filters: Filters) -> Iterator[Found]:
 
 def hidden(name: bytes) -> bool:
     """True for names that hold nobody's Documents (``.git``, ``~$x.docx``, ``__MACOSX``)."""
-    return name.startswith(_HIDDEN_PREFIXES) or name in _HIDDEN_NAMES
+    return name.startswith(_HIDDEN_PREFIXES) or name.lower() in _HIDDEN_NAMES
+
+
+def unfinished(name: bytes) -> bool:
+    """True for files that are being written (``x.pdf.part``, ``~wrl0001.tmp``)."""
+    lower = name.lower()
+    return lower.endswith(_UNFINISHED) or (lower.endswith(b".tmp") and lower.startswith(b"~"))
 
 
 def _entries(folder: bytes) -> Iterator[os.DirEntry[bytes]]:
@@ -231,7 +251,7 @@ def listed(
     wanted = Wanted(filters.include, filters.exclude)
     for name in names:
         path = os.path.normpath(os.path.join(here, name))  # noqa: PTH118
-        if wanted.passes(path[1:]):
+        if wanted.reaches(path[1:]):
             yield from _found_by_path(index, b"/", path[1:])
 
 

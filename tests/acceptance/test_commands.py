@@ -132,6 +132,31 @@ def test_include_and_exclude_choose_by_name_and_path(own):
     oracle.check(own.out, total=3)
 
 
+def test_globs_come_from_a_file(own):
+    """--exclude-from: its content is the run's, so the same list elsewhere is the same run."""
+    (own.folder / "in" / "node_modules" / "deep").mkdir(parents=True)
+    (own.folder / "in" / "node_modules" / "deep" / "x.txt").write_text("nobody's\n")
+    (own.folder / "list").write_text("# not these\n\nbad*\nnode_modules/\n")
+    assert own.run("--exclude-from", "list").code == 0
+    assert own.paths() == ["in/a.txt", "in/z.txt"]
+    oracle.check(own.out, total=2)
+    (own.folder / "list").rename(own.folder / "moved")
+    assert own.run("--exclude-from", "moved").code == 0
+    assert own.run("--exclude", "bad*", "--exclude", "node_modules/").code == 0
+    assert (
+        oracle.docherd("resume", own.out, "--exclude-from", "moved", "-q", cwd=own.folder).code == 0
+    )
+    (own.folder / "moved").write_text("bad*\n" + "".join(f"{n}.old\n" for n in range(9)))
+    other = own.run("--exclude-from", "moved")
+    assert other.code == 2
+    assert "with --exclude globs without '0.old', '1.old', '2.old' and with 'node_mod" in other.err
+    gone = own.run("--exclude-from", "gone")
+    assert (gone.code, gone.err) == (
+        3,
+        "docherd: --exclude-from gone: No such file or directory\n",
+    )
+
+
 @pytest.mark.parametrize("null", [False, True])
 def test_files_come_from_a_list(own, null):
     """--files-from FILE and - (with -0) take the files of a list, each once, in any spelling."""

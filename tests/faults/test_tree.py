@@ -10,6 +10,7 @@ import subprocess
 import unicodedata
 from pathlib import Path
 
+import docx
 import pytest
 
 import oracle
@@ -303,6 +304,41 @@ def test_no_name_reaches_a_screen_or_a_page_as_it_is(tmp_path):
     assert "<script>alert" not in page
 
 
+LITTER = ("~$a.docx", ".~lock.a.odt#", ".DS_Store", "._a.txt", "Thumbs.db", "desktop.ini")
+LITTER += ("a.pdf.crdownload", "a.txt.part", "Icon\r")
+LITTER_FOLDERS = ("__MACOSX", ".git", ".svn", "@eaDir", "$RECYCLE.BIN", "lost+found")
+LITTER_FOLDERS += ("System Volume Information", ".Trash-1000")
+#: what a run folder holds
+OUR_NAMES = ("ledger.db", "lock", "part-000001.jsonl", "part-000001.parquet", "run.json", ".lock")
+
+
+def test_names_like_ours_are_documents_and_litter_is_none(tmp_path):
+    """N16: ledger.db in the input is a file as any other; what systems leave behind is skipped,
+    counted, and taken with --hidden; without its input a run changes nothing.
+    """
+    tree = tmp_path / "in"
+    for name in (*LITTER_FOLDERS, "data", "pending"):
+        (tree / name).mkdir(parents=True)
+        (tree / name / "inner.txt").write_text(HELLO)
+    for name in (*LITTER, *OUR_NAMES):
+        (tree / name).write_text(HELLO)
+    assert run(tmp_path, SIZE).code == 0
+    ours = {f"in/{name}" for name in (*OUR_NAMES, "data/inner.txt", "pending/inner.txt")}
+    hidden = {f"in/{name}" for name in (*LITTER, *LITTER_FOLDERS, ".lock")}
+    assert set(paths(tmp_path / "out")) == ours - hidden
+    assert reasons(tmp_path / "out") == dict.fromkeys(hidden, "hidden")
+    oracle.check(tmp_path / "out", failed={}, total=len(ours | hidden))
+    everything = ("run", "in", "-o", "all", "-p", "own.py:own", "--hidden", "-q")
+    assert oracle.docherd(*everything, cwd=tmp_path).code == 0
+    assert len(paths(tmp_path / "all")) == len(ours | hidden)
+    tree.rename(tmp_path / "away")
+    before = (tmp_path / "out" / "ledger.db").read_bytes()
+    missing = oracle.docherd("resume", "out", cwd=tmp_path)
+    assert missing.code == 3
+    assert "is not there; is a disk missing?" in missing.err
+    assert (tmp_path / "out" / "ledger.db").read_bytes() == before
+
+
 # ── content ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -327,6 +363,10 @@ def test_extract_skips_what_is_hopeless_unread_and_trusts_no_extension(tmp_path)
     (tmp_path / "in" / "page.pdf").write_text("<!DOCTYPE html><html><body><p>hello web</p></body>")
     (tmp_path / "in" / "noextension").write_text(HELLO)
     (tmp_path / "in" / "lies.docx").write_text(HELLO)
+    (tmp_path / "in" / "web.doc").write_text("<html><body><p>saved as a letter</p></body></html>")
+    letter = docx.Document()
+    letter.add_paragraph("newer than its name")
+    letter.save(tmp_path / "in" / "new.doc")
     ended = run(tmp_path, "extract")
     assert ended.code == 0, ended.err
     assert ended.seconds < 30
@@ -335,6 +375,8 @@ def test_extract_skips_what_is_hopeless_unread_and_trusts_no_extension(tmp_path)
     texts = {row["path"]: row["text"].strip() for row in oracle.records(tmp_path / "out")}
     assert texts["in/page.pdf"] == "hello web"
     assert texts["in/noextension"] == texts["in/lies.docx"] == HELLO.strip()
+    assert texts["in/web.doc"] == "saved as a letter"
+    assert texts["in/new.doc"] == "newer than its name"
     shown = oracle.docherd("show", tmp_path / "out", "in/page.pdf", "--json")
     assert oracle.json.loads(shown.out)["kind"] == "html"
 

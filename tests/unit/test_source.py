@@ -66,7 +66,7 @@ def paths(folder, filters=ALL, pattern=None):
 NAMES = st.one_of(
     st.sampled_from([b"a", b"b.pdf", b"B.PDF", b"c d.txt", b"\xff\xfe", "ü.txt".encode(), b"z\n"]),
     st.binary(min_size=1, max_size=6).map(
-        lambda n: b"n" + n.replace(b"/", b"").replace(b"\0", b"")
+        lambda n: b"n" + n.replace(b"/", b"").replace(b"\0", b"") + b"_"
     ),
 )
 TREES = st.recursive(
@@ -149,14 +149,29 @@ def test_what_is_not_a_file_is_reported_and_never_opened(tree):
     }
 
 
+FOLDERS = (
+    *(".git", ".svn", ".hg", ".Trash-1000", ".Spotlight-V100", "__MACOSX", "@eaDir", "#recycle"),
+    *("$RECYCLE.BIN", "System Volume Information", "lost+found"),
+)
 HIDDEN = {
-    ".git": {"config": b""},
-    "__MACOSX": {"a.pdf": b""},
-    "~$letter.docx": b"",
-    ".DS_Store": b"",
-    "Thumbs.db": b"",
+    **{name: {"a.pdf": b""} for name in FOLDERS},
+    **dict.fromkeys(["~$letter.docx", ".~lock.letter.odt#", "~WRL0001.tmp", "._a.pdf"], b""),
+    **dict.fromkeys([".DS_Store", "Thumbs.db", "THUMBS.DB", "Desktop.ini", "Icon\r"], b""),
+    **dict.fromkeys(["a.pdf.crdownload", "b.pdf.part", "c.zip.filepart"], b""),
     "a.pdf": b"",
 }
+#: names like these that are somebody's
+OURS = {
+    **dict.fromkeys(["notes.tmp", "~letter.docx", "apart.txt", "a.part.pdf", "lost.txt"], b""),
+    "book.part": {"chapter.txt": b""},
+    "Thumbs": {"db.txt": b""},
+}
+
+
+def test_what_only_looks_like_litter_is_taken(tree):
+    """A folder called book.part, a note called notes.tmp."""
+    assert len(paths(tree(OURS))) == 7
+    assert not any(each.reason for each in found(tree(OURS)))
 
 
 def test_hidden_names_are_reported_once_and_not_entered(tree):
@@ -194,6 +209,10 @@ MIXED = {
         ((), ("*.pdf", "*.PDF"), ["a.txt", "sub/deep/d.eml"]),
         (("*.eml", "*.txt"), (), ["a.txt", "sub/deep/d.eml"]),
         (("*.pdf",), ("*",), []),
+        ((), ("sub", "*.PDF"), ["a.pdf", "a.txt", "other/b.pdf"]),
+        ((), ("s*/", "a.pdf/", "B*"), ["a.pdf", "a.txt", "other/b.pdf"]),
+        ((), ("sub/deep/", "/other", "*.PDF"), ["a.pdf", "a.txt", "sub/b.pdf"]),
+        ((), ("deep", "/b.pdf", "*.PDF"), ["a.pdf", "a.txt", "other/b.pdf", "sub/b.pdf"]),
     ],
 )
 def test_globs_choose_by_path_or_name(tree, include, exclude, taken):

@@ -26,7 +26,7 @@ ANY = {
 }
 
 NOUNS = {
-    *("version", "model", "exceptions", "units", "quoting", "guide", "config"),
+    *("version", "model", "exceptions", "units", "quoting", "guide", "config", "patterns"),
     *("cgroups", "host", "pressure"),
 }
 ENGINE = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from docherd.config import Options
 from docherd.keywords import RunOptions, WorkOptions
+from docherd.patterns import FROM_FILES
 
 
 def test_the_surface_checks_strictly():
@@ -23,4 +24,5 @@ def test_the_surface_checks_strictly():
 def test_every_option_is_a_keyword():
     """What the command line takes, Python takes, but for the processor, which has its place."""
     keywords = {*WorkOptions.__annotations__, *RunOptions.__annotations__}
-    assert keywords == {each.name for each in fields(Options)} - {"processor"}
+    options = {each.name for each in fields(Options)} - {"processor"}
+    assert keywords == options | FROM_FILES.keys()
