@@ -11,25 +11,22 @@ from __future__ import annotations
 
 import itertools
 import os
-import queue
 import re
-import signal
-import socket
 import stat
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from docherd import guide, spawn
+from docherd import guide
+from docherd.ahead import Ahead
 from docherd.exceptions import EnvironmentFault, UsageError
 from docherd.model import Found, Outcome, Reason, Root, printable, text_of
 from docherd.walk import Walk
-from docherd.wire import SOCKET, Channel, Json, name_from_wire
+from docherd.wire import Channel, Json, name_from_wire
 
-#: batches ahead of the engine; entries that it takes together
-AHEAD, TOGETHER = 4, 3000
+#: entries that the engine takes together
+TOGETHER = 3000
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -157,16 +154,7 @@ class Source:
         """``wake`` is called, from a thread, each time something is ready."""
         self._walk = walk
         self._stood = [_place(root) for root in walk.roots]
-        self._wake = wake
-        self._ready: queue.Queue[list[Found] | None] = queue.Queue(AHEAD)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="docherd-source", daemon=True)
-        self._failure: BaseException | None = None
-        self._pid = 0
-        #: True once there is nothing more to take but what went wrong
-        self._last = False
-        #: True once every batch has been taken
-        self.ended = False
+        self._walker = Ahead("docherd.walker", self._receive, wake)
         #: True where the walk took everything there is
         self.complete = False
 
@@ -175,16 +163,12 @@ class Source:
 
         Raises EnvironmentFault where the system has no process for us.
         """
-        try:
-            self._sock, theirs = socket.socketpair()
-            with theirs:
-                # It keeps our standard input, which may be the list, and our session: a list
-                # can be typed.
-                files = {SOCKET: theirs.fileno()}
-                self._pid = spawn.python("docherd.walker", (), files, session=False)
-        except OSError as error:
-            raise EnvironmentFault(f"cannot start the walker: {error.strerror}") from error
-        self._thread.start()
+        self._walker.start()
+
+    @property
+    def ended(self) -> bool:
+        """True once every batch has been taken."""
+        return self._walker.ended
 
     def take(self) -> list[Found]:
         """What is ready, up to about ``TOGETHER``.
@@ -193,16 +177,8 @@ class Source:
         the walker itself died.
         """
         taken: list[Found] = []
-        while len(taken) < TOGETHER and not self._ready.empty():
-            if (batch := self._ready.get()) is None:
-                self._last = True
-            else:
-                taken += batch
-        if self._last and (not taken or self._failure is None):
-            self.ended = True
-            failure, self._failure = self._failure, None
-            if failure is not None:
-                raise failure
+        while len(taken) < TOGETHER and (batch := self._walker.take()) is not None:
+            taken += batch
         return taken
 
     def lost(self) -> str | None:
@@ -217,45 +193,18 @@ class Source:
 
     def close(self) -> None:
         """Stop walking, whatever the walker waits for; idempotent."""
-        self._stop.set()
-        if not self._pid:
-            return
-        pid, self._pid = self._pid, 0
-        os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
-        spawn.wait(pid)
-        if self._thread.ident:  # there was one to be had
-            self._thread.join()
-        self._sock.close()
+        self._walker.close()
 
-    # ── in the thread ────────────────────────────────────────────────────────────────────────
-
-    def _run(self) -> None:
-        try:
-            self.complete = self._receive(Channel(self._sock.fileno()))
-        except BaseException as error:  # carried to the engine's thread
-            self._failure = error
-        self._put(None)
-
-    def _receive(self, channel: Channel) -> bool:
-        """True where nothing was left out."""
+    def _receive(self, channel: Channel) -> Iterator[list[Found]]:
+        """In the walker's thread."""
         channel.send(cast("Json", self._walk.as_json()))
         while message := channel.receive():
             index, _ = message
             if "found" not in index:
-                return _ended(index)
-            self._put([_found(row) for row in cast("list[list[Json]]", index["found"])])
-        if self._stop.is_set():
-            return False
+                self.complete = _ended(index)
+                return
+            yield [_found(row) for row in cast("list[list[Json]]", index["found"])]
         raise EnvironmentFault("the process that walks the inputs died; run it again")
-
-    def _put(self, batch: list[Found] | None) -> None:
-        while not self._stop.is_set():
-            try:
-                self._ready.put(batch, timeout=0.2)
-            except queue.Full:
-                continue
-            self._wake()
-            return
 
 
 def _place(root: Root) -> tuple[int, int] | None:

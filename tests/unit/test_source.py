@@ -435,8 +435,8 @@ def test_the_walk_runs_only_a_few_batches_ahead(tmp_path):
     names.write_text("".join(f"/nowhere/{n:0100}\n" for n in range(200_000)))
     walked = listing(names)
     walked.start()
-    oracle.wait_for(walked._ready.full)
-    state = [f"/proc/{walked._pid}/wchan", f"/proc/{walked._pid}/io"]
+    oracle.wait_for(walked._walker._ready.full)
+    state = [f"/proc/{walked._walker._pid}/wchan", f"/proc/{walked._walker._pid}/io"]
     oracle.wait_for(lambda: "sock" in Path(state[0]).read_text() or quiet(state[1]))
     read = int(Path(state[1]).read_text().split()[1])
     assert read < names.stat().st_size // 2
@@ -468,9 +468,9 @@ def test_a_walker_that_dies_is_said(pipe):
     walked = listing(names)
     walked.start()
     write(b"/nowhere/at/all\n")
-    oracle.wait_for(lambda: not walked._ready.empty())
+    oracle.wait_for(lambda: not walked._walker._ready.empty())
     assert [each.reason for each in walked.take()] == [Reason.INPUT_MISSING]
-    os.kill(walked._pid, signal.SIGKILL)
+    os.kill(walked._walker._pid, signal.SIGKILL)
     with pytest.raises(EnvironmentFault, match="walks the inputs died"):
         oracle.wait_for(lambda: walked.take() or walked.ended)
     walked.close()
