@@ -74,9 +74,15 @@ def next_steps(folder: Path, counts: Counts, reasons: Mapping[Reason, int]) -> l
         steps.append(Hint(what, f"docherd resume {out}"))
     for reason, number in reasons.items():
         if number and not reason.skips:
-            what = f"{count(number)} {reason}: {_REMEDY.get(reason, _THE_PROCESSOR)}"
-            steps.append(Hint(what, f"docherd retry {out} --reason {reason}"))
+            hint = remedy(folder, reason)
+            steps.append(Hint(f"{count(number)} {reason}: {hint.what}", hint.command))
     return steps
+
+
+def remedy(folder: Path, reason: Reason) -> Hint:
+    """What to do about what failed for this reason, and the command for when that is done."""
+    what = _REMEDY.get(reason, _THE_PROCESSOR)
+    return Hint(what, f"docherd retry {_shell(folder)} --reason {reason}")
 
 
 _THE_PROCESSOR = "run one by hand, mend the processor, then try them again"

@@ -135,11 +135,14 @@ def report_(given: Namespace) -> int:
     """`docherd report OUT`"""
     from docherd import report
 
-    as_json, as_html = report.write(Path(given.out))
+    folder = Path(given.out)
+    found = report.write(folder)
     if given.json:
-        sys.stdout.write(as_json.read_text(encoding="utf-8"))
+        sys.stdout.write((folder / "report.json").read_text(encoding="utf-8"))
         return 0
-    print(f"{printable(str(as_html))}\n{printable(str(as_json))}")
+    print(found.headline)
+    for name in report.NAMES:
+        print(f"  {printable(str(folder / name))}")
     return 0
 
 

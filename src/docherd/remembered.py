@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict, dataclass, field
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
 
 from docherd.model import Reason, Status
 
@@ -138,6 +136,18 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Values below which 5, 25, 50, 75 and 95 of 100 Documents stay, within 2 %, and the most."""
+
+    low: float
+    lower: float
+    median: float
+    upper: float
+    high: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """What the Documents of one kind took, all together."""
 
@@ -146,66 +156,13 @@ class Kind:
     #: bytes of input
     size: int
     seconds: float
-    #: of a Document, to two digits
+    #: of a Document, within 2 %
     median: float
     slowest: float
     peak_memory: int
     records: int
+    seconds_spread: Spread
+    memory_spread: Spread
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
-
-
-class KindSums(NamedTuple):
-    """Documents of one kind that took about the same seconds, together."""
-
-    documents: int
-    size: int
-    seconds: float
-    slowest: float
-    peak: int
-    records: int
-
-
-@dataclass(slots=True)
-class KindTally:
-    """Adds up one kind in flat memory: the median comes from counts of rounded seconds."""
-
-    documents: int = 0
-    size: int = 0
-    seconds: float = 0.0
-    slowest: float = 0.0
-    peak: int = 0
-    records: int = 0
-    _rounded: Counter[float] = field(default_factory=Counter)
-
-    def add(self, rounded: float, sums: KindSums) -> None:
-        """Take in those that took about ``rounded`` seconds each."""
-        self._rounded[rounded] += sums.documents
-        self.documents += sums.documents
-        self.size += sums.size
-        self.seconds += sums.seconds
-        self.slowest = max(self.slowest, sums.slowest)
-        self.peak = max(self.peak, sums.peak)
-        self.records += sums.records
-
-    def total(self, name: str) -> Kind:
-        """What came together, under this name."""
-        return Kind(
-            name=name,
-            documents=self.documents,
-            size=self.size,
-            seconds=self.seconds,
-            median=self._median(),
-            slowest=self.slowest,
-            peak_memory=self.peak,
-            records=self.records,
-        )
-
-    def _median(self) -> float:
-        before = 0
-        for rounded in sorted(self._rounded):
-            before += self._rounded[rounded]
-            if 2 * before >= self.documents:
-                return min(self.slowest, rounded)
-        return 0.0

@@ -11,31 +11,21 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from docherd import costs
+from docherd.costs import Costs
 from docherd.exceptions import DamageError, UsageError
 from docherd.model import Counts, Reason, Root, Status, document_id, text_of
 from docherd.quoting import shell_quoted
 from docherd.readonly import ReadOnly
-from docherd.remembered import (
-    Attempt,
-    Entry,
-    Failure,
-    Kind,
-    KindSums,
-    KindTally,
-    Measured,
-    Sample,
-    Start,
-)
+from docherd.remembered import Attempt, Entry, Failure, Measured, Sample, Start
 from docherd.schema import STATUSES
 
-_DONE, _FAILED, _SKIPPED = (
-    STATUSES.index(status) for status in (Status.DONE, Status.FAILED, Status.SKIPPED)
-)
+_FAILED, _SKIPPED = STATUSES.index(Status.FAILED), STATUSES.index(Status.SKIPPED)
 _TABLES = ("document", "stratum", "outcome", "part", "tally", "start", "sample")
 _CURRENT = "not exists (select 1 from outcome later where later.previous = o.id)"
 
@@ -55,6 +45,8 @@ class View:
         self.inputs = tuple(
             Root(os.fsencode(one["label"]), os.fsencode(one["folder"])) for one in about["inputs"]
         )
+        #: what run.json says, whole
+        self.about: Mapping[str, object] = about
         self._ledger = ledger
 
     @classmethod
@@ -270,66 +262,31 @@ class View:
 
     # ── where time, memory and bytes went ────────────────────────────────────────────────────
 
-    def kinds(self) -> list[Kind]:
-        """Time, memory and bytes by kind of the Documents processed, most seconds first.
+    def costs(self, outstanding: int) -> Costs:
+        """Time, memory and bytes by kind, and rows of the Documents that stand out."""
+        return costs.read(self._ledger, outstanding)
 
-        Reads every outcome: about 1.5 s a million. SQLite counts the seconds to two digits.
-        """
-        strata = {
-            id: str(name).rpartition("/")[0]
-            for id, name in self._ledger.rows("select id, name from stratum")
-        }
-        tallies: dict[str, KindTally] = {}
-        rows = self._ledger.rows(
-            f"""select o.kind, d.stratum, printf('%.1e', coalesce(o.seconds, 0)), count(*),
-                       sum(d.size), total(o.seconds), coalesce(max(o.seconds), 0),
-                       coalesce(max(o.peak), 0), coalesce(sum(o.records), 0)
-                from outcome o cross join document d on d.id = o.document
-                where o.status in ({_DONE}, {_FAILED}) and {_CURRENT}
-                group by 1, 2, 3"""  # noqa: S608
-        )
-        for kind, stratum, about, *sums in rows:
-            name = kind or strata.get(stratum) or "no extension"
-            tallies.setdefault(name, KindTally()).add(float(about), KindSums(*sums))
-        kinds = [tally.total(name) for name, tally in tallies.items()]
-        return sorted(kinds, key=lambda one: (-one.seconds, one.name))
-
-    def slowest(self, most: int) -> list[Measured]:
-        """The Documents that took longest, in their last attempt."""
-        return self._measured("o.seconds", most)
-
-    def most_memory(self, most: int) -> list[Measured]:
-        """The Documents that held most memory, in their last attempt."""
-        return self._measured("o.peak", most)
-
-    def largest(self, most: int) -> list[Measured]:
-        """The largest Documents that were processed."""
-        return self._measured("d.size", most)
-
-    def _measured(self, column: str, most: int) -> list[Measured]:
-        # No index: one on a figure that is known only afterwards costs more than all else.
-        rows = self._ledger.rows(
-            f"""select d.root, d.path, d.size, o.kind, o.status, o.reason, o.seconds, o.peak,
-                       o.records
-                from outcome o cross join document d on d.id = o.document
-                where o.status in ({_DONE}, {_FAILED}) and {column} > 0 and {_CURRENT}
-                order by {column} desc, o.id limit ?""",  # noqa: S608
-            most,
-        )
-        return [
-            Measured(
-                document=document_id(self._root(root).label, path),
-                path=self._path(root, path),
-                size=size,
-                kind=kind,
-                status=STATUSES[status],
-                reason=_reason(reason) if reason else None,
-                seconds=seconds or 0.0,
-                peak_memory=peak or 0,
-                records=records or 0,
+    def measured(self, outcomes: Iterable[int]) -> Iterator[Measured]:
+        """What is known of the Documents with these outcomes."""
+        for outcome in outcomes:
+            rows = self._ledger.rows(
+                """select d.root, d.path, d.size, o.kind, o.status, o.reason, o.seconds, o.peak,
+                          o.records
+                   from outcome o cross join document d on d.id = o.document where o.id = ?""",
+                outcome,
             )
-            for root, path, size, kind, status, reason, seconds, peak, records in rows
-        ]
+            for root, path, size, kind, status, reason, seconds, peak, records in rows:
+                yield Measured(
+                    document=document_id(self._root(root).label, path),
+                    path=self._path(root, path),
+                    size=size,
+                    kind=kind,
+                    status=STATUSES[status],
+                    reason=_reason(reason) if reason else None,
+                    seconds=seconds or 0.0,
+                    peak_memory=peak or 0,
+                    records=records or 0,
+                )
 
     # ── names ────────────────────────────────────────────────────────────────────────────────
 

@@ -55,6 +55,36 @@ def verdict(state: str, counts: Counts, seconds: float) -> str:
     return sentence if state == "finished" else f"{state.capitalize()}: {sentence}"
 
 
+def headline(state: str, counts: Counts) -> str:
+    """The same for a page, without the time: ``4,812 of 5,000 documents are done; 37 failed``."""
+    if not counts.discovered:
+        return _NOTHING.get(state, "No documents were found")
+    if counts.done == counts.discovered:
+        one = counts.done == 1
+        sentence = "The one document is done" if one else f"All {documents(counts.done)} are done"
+    else:
+        are = "is" if counts.done == 1 else "are"
+        sentence = f"{count(counts.done)} of {documents(counts.discovered)} {are} done"
+    rest = [
+        f"{count(number)} {words[number != 1]}"
+        for status, words in _REST.items()
+        if (number := getattr(counts, status.value))
+    ]
+    if rest:
+        sentence += f"; {', '.join(rest[:-1])}{' and ' * (len(rest) > 1)}{rest[-1]}"
+    return {"running": "Still running: ", "interrupted": "Interrupted: "}.get(state, "") + sentence
+
+
+_NOTHING = {
+    "running": "Still running: no document found yet",
+    "interrupted": "Interrupted before a document was found",
+}
+_REST = {
+    Status.FAILED: ("failed", "failed"),
+    Status.SKIPPED: ("was skipped", "were skipped"),
+    Status.PENDING: ("is still to do", "are still to do"),
+    Status.GONE: ("is no longer there", "are no longer there"),
+}
 _STANDING = {
     Status.FAILED: "failed",
     Status.SKIPPED: "skipped",

@@ -1,5 +1,7 @@
 """report.html for people, report.json and failures.jsonl for machines."""
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -9,10 +11,12 @@ from pathlib import Path
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from docherd import advice, chart, report
+from docherd import advice, report
 from docherd.exceptions import EnvironmentFault, UsageError
+from docherd.folder import Folder
 from docherd.model import Counts, Reason
 from docherd.remembered import Sample
+from docherd.report import chart
 from docherd.view import View
 
 FAILED, SKIPPED = 2, 3
@@ -35,11 +39,12 @@ ELEMENTS = {
     "-undef", "html", "head", "meta", "title", "style", "body", "header", "footer", "section",
     "h1", "h2", "h3", "p", "div", "span", "dl", "dt", "dd", "i", "b", "bdi", "small", "br",
     "details", "summary", "ul", "ol", "li", "code", "pre", "table", "thead", "tbody", "tr", "th",
-    "td", "svg", "line", "text", "polygon", "polyline",
+    "td", "svg", "line", "text", "polygon", "polyline", "rect", "circle",
 }  # fmt: skip
 ATTRIBUTES = {
-    "lang", "charset", "http-equiv", "content", "name", "class", "role", "aria-label", "style",
-    "open", "viewBox", "x", "x1", "x2", "y", "y1", "y2", "points",
+    "lang", "charset", "http-equiv", "content", "name", "class", "role", "aria-label", "open",
+    "aria-hidden", "scope", "viewBox", "x", "x1", "x2", "y", "y1", "y2", "points", "width",
+    "height", "rx", "cx", "cy", "r",
 }  # fmt: skip
 
 
@@ -66,8 +71,13 @@ def out(fake_run, tmp_path):
 
 
 def page_of(out):
-    _, page = report.write(out)
-    return LexborHTMLParser(page.read_text("utf-8"))
+    report.write(out)
+    return LexborHTMLParser((out / "report.html").read_text("utf-8"))
+
+
+def summary_of(out):
+    report.write(out)
+    return json.loads((out / "report.json").read_text("ascii"))
 
 
 # ── for machines ─────────────────────────────────────────────────────────────────────────────
@@ -75,8 +85,7 @@ def page_of(out):
 
 def test_report_json_counts_what_the_ledger_counts(out):
     """The accounting of the report is that of the run, and adds up."""
-    machines, _ = report.write(out)
-    summary = json.loads(machines.read_text("ascii"))
+    summary = summary_of(out)
     with View.open(out) as view:
         assert summary["counts"] == view.counts().as_json()
         assert summary["reasons"] == {str(r): n for r, n in view.reasons().items()}
@@ -88,8 +97,7 @@ def test_report_json_counts_what_the_ledger_counts(out):
 
 def test_report_json_has_the_keys_others_build_on(out):
     """The summary's shape is stable."""
-    machines, _ = report.write(out)
-    summary = json.loads(machines.read_bytes())
+    summary = summary_of(out)
     assert set(summary) >= {
         "run", "docherd", "state", "inputs", "processor", "counts", "reasons", "seconds", "rate",
         "memory", "records", "bytes_read", "bytes_written", "kinds", "slowest", "largest",
@@ -119,9 +127,11 @@ def test_failures_jsonl_holds_every_failure_and_no_skip(out):
 
 def test_a_run_without_documents_has_a_report_too(fake_run, tmp_path):
     """Nothing found, nothing drawn, nothing divided by zero."""
-    machines, page = report.write(fake_run(tmp_path / "out").save())
-    assert json.loads(machines.read_bytes())["counts"]["discovered"] == 0
-    assert "<svg" not in page.read_text()
+    out = fake_run(tmp_path / "out").save()
+    assert summary_of(out)["counts"]["discovered"] == 0
+    page = page_of(out)
+    assert page.css_first("h1").text() == "Interrupted before a document was found."
+    assert not page.css("svg")
 
 
 # ── for people ───────────────────────────────────────────────────────────────────────────────
@@ -131,7 +141,7 @@ def test_the_page_says_in_one_sentence_how_it_ended(out):
     """The headline alone tells a busy person everything."""
     headline = page_of(out).css_first("h1").text()
     assert headline == (
-        "100 of 121 documents done, 10 failed, 10 skipped, 1 still to do, in 5 min 47 s."
+        "100 of 121 documents are done; 10 failed, 10 were skipped and 1 is still to do."
     )
 
 
@@ -176,35 +186,79 @@ def test_the_page_may_load_and_run_nothing(out):
     page = page_of(out)
     policy = page.css_first("meta[http-equiv]").attributes
     assert policy["http-equiv"] == "Content-Security-Policy"
-    assert policy["content"] == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    style = page.css_first("style").text()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy["content"] == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'"
+    )
     assert not page.css("script, img, link, a, iframe, object, form, base")
 
 
-def test_the_page_shows_at_most_fifty_of_a_reason(fake_run, tmp_path):
+def test_failures_that_say_the_same_are_counted_together(fake_run, tmp_path):
     """A million failures make no larger page, and the rest is one command away."""
     fake = fake_run(tmp_path / "out")
     for n in range(70):
-        fake.outcome(fake.document(b"%d.pdf" % n), FAILED, "error", message="boom")
-    fake.save()
-    page = page_of(fake.folder)
-    assert len([code for code in page.css("code") if code.text().startswith("docherd try")]) == 50
-    rest = page.css_first("details p.soft")
-    assert rest.text().startswith("and 20 more:")
-    assert f"docherd failures {fake.folder} --reason error" in rest.text()
+        fake.outcome(fake.document(b"%d.pdf" % n), FAILED, "error", message=f"boom at {n}")
+    for n in range(30):
+        fake.outcome(fake.document(b"%d.txt" % n), FAILED, "error", message="v" * (n + 1))
+    page = page_of(fake.save())
+    first, *others = [each.text() for each in page.css(".message")]
+    assert first == "boom at 0 70 times"
+    assert others == [*("v" * n for n in range(1, 6)), "25 with other messages"]
+    commands = [code.text() for code in page.css("details code")]
+    assert commands[0] == f"docherd retry {fake.folder} --reason error"
+    assert commands[1] == "docherd try /in/docs/0.pdf"
+    assert commands[-1] == f"docherd failures {fake.folder} --reason error"
+    assert len(commands) == 2 + 3 + 5
 
 
 def test_the_page_stays_small_with_the_longest_names(fake_run, tmp_path):
-    """Paths of 4,000 bytes that double when escaped, in every list: below 5 MB."""
+    """Paths of 4,000 bytes that double when escaped, in every list: below 1 MB."""
     fake = fake_run(tmp_path / "out")
     reasons = [reason for reason in Reason if not reason.skips]
     for n in range(60 * len(reasons)):
         name = b"%d" % n + b"\x1b<'" * 1300 + b".x%d" % n
         fake.outcome(
             fake.document(name), FAILED, str(reasons[n % len(reasons)]),
-            message=f"{n}" + "\x1b&" * 3000, detail="<" * 60_000, kind="\x1b" * 1000 + str(n),
+            message="'" * n + "\x1b&" * 3000, detail="<\n" * 60_000, kind="\x1b" * 1000 + str(n),
         )  # fmt: skip
-    _, page = report.write(fake.save())
-    assert page.stat().st_size < 5_000_000
+    report.write(fake.save())
+    assert (fake.folder / "report.html").stat().st_size < 1_000_000
+
+
+HALF = "1 of 2 documents is done; 1 is still to do."
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "headline", "command"),
+    [
+        (
+            "interrupted",
+            False,
+            "Interrupted: 1 of 2 documents is done; 1 is still to do.",
+            "resume",
+        ),
+        ("running", False, f"Interrupted: {HALF}", "resume"),
+        ("running", True, f"Still running: {HALF}", "report"),
+    ],
+)
+def test_a_run_that_is_not_at_its_end_says_so_first(
+    fake_run, tmp_path, state, held, headline, command
+):
+    """Also one that was killed and could not write down that it ended."""
+    fake = fake_run(tmp_path / "out")
+    fake.outcome(fake.document(b"1.pdf"))
+    fake.document(b"2.pdf")
+    fake.start(state=state)
+    fake.save()
+    other = Folder(fake.folder)
+    if held:
+        other.hold()
+    page = page_of(fake.folder)
+    if held:
+        other.release()
+    assert page.css_first("h1").text() == headline
+    assert page.css_first(".note code").text() == f"docherd {command} {fake.folder}"
 
 
 def test_a_path_too_long_to_copy_is_named_by_its_id(out):
@@ -213,11 +267,6 @@ def test_a_path_too_long_to_copy_is_named_by_its_id(out):
     long = [command for command in commands if command.startswith("docherd show")]
     assert len(long) == 1
     assert max(map(len, commands)) <= 500
-
-
-def test_the_template_is_part_of_the_package():
-    """The page is made from a file beside the module, wherever that is installed."""
-    assert Path(report.__file__).with_name("report.html.jinja").is_file()
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────
@@ -234,7 +283,8 @@ def test_reports_replace_earlier_ones_and_leave_nothing_else(out):
 
 def test_a_failed_write_leaves_the_earlier_report(out, monkeypatch):
     """A full disk costs the new report, not the old one, and exits 3."""
-    machines, _ = report.write(out)
+    report.write(out)
+    machines = out / "report.json"
     before = machines.read_bytes()
 
     def full(fd):

@@ -10,7 +10,6 @@ from docherd.exceptions import DamageError, UsageError
 from docherd.model import Counts, Reason, Status, document_id
 from docherd.quoting import shell_quoted
 from docherd.readonly import ReadOnly
-from docherd.remembered import KindSums, KindTally
 from docherd.view import View
 
 DONE, FAILED, SKIPPED, GONE = 1, 2, 3, 4
@@ -74,7 +73,7 @@ def test_a_run_that_found_nothing_yet_counts_nothing(fake_run, tmp_path):
     with View.open(fake_run(tmp_path / "out").save()) as view:
         assert view.counts() == Counts()
         assert view.reasons() == {}
-        assert view.kinds() == view.slowest(3) == view.starts() == []
+        assert view.starts() == []
         assert view.written() == 0
         assert view.state == "interrupted"
 
@@ -231,34 +230,6 @@ def test_a_document_is_found_by_the_path_as_it_was_printed(fake_run, tmp_path, n
         assert view.find(second.path).file == b"/srv/" + name
 
 
-# ── where time, memory and bytes went ────────────────────────────────────────────────────────
-
-
-def test_kinds_add_up_what_was_processed(view):
-    """By content where the processor looked, else by the ending; last attempts only."""
-    (kind,) = view.kinds()
-    assert (kind.name, kind.documents, kind.size) == ("pdf", 4, 10_000)
-    assert kind.seconds == pytest.approx(3 + 1 + 2 + 0.5)
-    assert (kind.slowest, kind.peak_memory, kind.records) == (3, 10_000_000, 4)
-
-
-def test_the_median_of_a_kind_is_known_without_keeping_its_documents():
-    """Counts of rounded seconds give the median."""
-    tally = KindTally()
-    for n in range(1, 1001):
-        tally.add(n / 100, KindSums(1, 0, n / 100, n / 100, 0, 0))
-    assert tally.total("pdf").median == pytest.approx(5.0, rel=0.1)
-    assert KindTally().total("none").median == 0
-
-
-def test_what_stands_out_is_listed_worst_first(view):
-    """Slowest, largest and most memory, by the attempt that counts."""
-    assert [row.path for row in view.slowest(2)] == ["docs/0.pdf", "docs/2.pdf"]
-    assert [row.path for row in view.most_memory(1)] == ["docs/3.pdf"]
-    assert [row.size for row in view.largest(2)] == [4000, 3000]
-    json.dumps(view.slowest(2)[0].as_json())
-
-
 # ── reading only ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -269,7 +240,7 @@ def test_a_view_writes_nothing(run):
     with View.open(run.folder) as view:
         view.freeze()
         list(view.failures(include_skipped=True))
-        view.kinds(), view.slowest(5), view.find("docs/0.pdf"), list(view.throughput())
+        view.costs(5), view.find("docs/0.pdf"), list(view.throughput())
     assert digest_of(run.folder) == before
 
 

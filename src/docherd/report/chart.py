@@ -17,6 +17,8 @@ from docherd.units import size
 _WIDTH, _HEIGHT = 360, 180
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 8, 18, 24
 _MOST_BINS = 48
+#: starts whose beginnings are marked: more would be a fence
+_MOST_MARKS = 24
 
 
 # ── samples to a timeline ────────────────────────────────────────────────────────────────────
@@ -56,7 +58,7 @@ def timeline(samples: Callable[[], Iterable[Sample]]) -> Timeline | None:
             before = Sample(sample.epoch, 0, 0, 0, 0)
         start = (begins[sample.epoch] + before.seconds) / width
         end = (begins[sample.epoch] + sample.seconds) / width
-        _spread(finished, start, end, sample.finished - before.finished)
+        _spread(finished, start, end, max(0, sample.finished - before.finished))
         held = min(bins - 1, int(end))
         memory[held] = max(memory[held], sample.memory)
         before = sample
@@ -144,7 +146,7 @@ def _svg(
         f'aria-label="{unit} over time, at most {max(values):.3g}">',
         *_value_axis(up, top, unit),
         *_time_axis(across, total),
-        *(_upright(across(at), "resumed") for at in line.resumed[:_MOST_BINS]),
+        *(_upright(across(at), "resumed") for at in _marked(line.resumed)),
         f'<polygon class="area" points="{area}"/>',
         f'<polyline class="curve" points="{curve}"/>',
     ]
@@ -161,7 +163,7 @@ def _svg(
 
 def _value_axis(up: Callable[[float], float], top: float, unit: str) -> list[str]:
     step = _round_step(top / 5)
-    parts = [f'<text x="{_LEFT - 6}" y="10" class="unit">{unit}</text>']
+    parts = [f'<text x="0" y="10" class="start">{unit}</text>']
     for index in range(int(top / step) + 1):
         value = index * step
         parts.append(
@@ -209,6 +211,10 @@ def _time_step(rough: float, unit: str) -> float:
     """Steps as on a clock: 15 minutes, not 20; 6 hours, not 5."""
     steps = {"s": (1, 2, 5, 10, 15, 30), "min": (1, 2, 5, 10, 15, 30), "h": (1, 2, 3, 6, 12)}
     return next((n for n in steps.get(unit, ()) if n >= rough), _round_step(rough))
+
+
+def _marked(resumed: Sequence[float]) -> Sequence[float]:
+    return resumed if len(resumed) <= _MOST_MARKS else ()
 
 
 def _upright(x: float, name: str) -> str:
