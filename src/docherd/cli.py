@@ -79,6 +79,7 @@ _ACTIONS = {
     "failures": "queries.failures",
     "show": "queries.show",
     "cat": "queries.cat",
+    "export": "queries.export",
     "report": "queries.report_",
     "processors": "queries.processors",
     "verify": "upkeep.verify",

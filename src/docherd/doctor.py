@@ -71,7 +71,9 @@ _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"
 
 #: extra → what it is for
 EXTRAS = {
+    "parquet": "docherd export --to parquet",
     "progress": "docherd.process(..., progress=True)",
+    "xlsx": "docherd export --to xlsx",
 }
 #: program → (Debian package, what it is for)
 PROGRAMS: Mapping[str, tuple[str, str]] = {}

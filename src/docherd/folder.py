@@ -6,16 +6,18 @@ out/  run.json   status.json   run.log   ledger.db   lock   pending/   data/   r
 from __future__ import annotations
 
 import fcntl
+import glob
 import json
 import os
 import secrets
 import shutil
 import socket
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from docherd import host
 from docherd.exceptions import DamageError, EnvironmentFault, RunLocked, UsageError
@@ -196,11 +198,20 @@ def write_atomically(path: Path, pieces: Iterable[bytes], *, durable: bool = Tru
 
     Raises OSError; what was there is then still there, and nothing else.
     """
+    with replacing(path, durable=durable) as file:
+        file.writelines(pieces)
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """A file that takes the place of ``path`` at the end: as `write_atomically`, little by little.
+
+    Its name is ``.NAME.PID`` until then.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with os.fdopen(os.open(unfinished, flags, 0o666), "wb") as file:
-            file.writelines(pieces)
+        with open(unfinished, "w+b", opener=_not_through_links) as file:
+            yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
@@ -210,6 +221,32 @@ def write_atomically(path: Path, pieces: Iterable[bytes], *, durable: bool = Tru
         raise
     if durable:
         host.sync_folder(path.parent)
+
+
+def _not_through_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+
+def sweep_unfinished(path: Path) -> None:
+    """Remove what processes that are no more left behind of replacing ``path``."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        number = left.name.removeprefix(f".{path.name}.").partition(".")[0]
+        if not number.isdecimal() or _alive(int(number)):
+            continue
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def _shown(path: Path | str) -> str:

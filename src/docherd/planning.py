@@ -19,6 +19,7 @@ from docherd.config import Options
 from docherd.exceptions import FINISHED, SOME_FAILED, NothingFound
 from docherd.job import filters_of, limits, setup_of, within_files
 from docherd.model import Found, Reason, Root, Task, printable
+from docherd.notes import Notes
 from docherd.plan import Line, Range
 from docherd.processors import Processor
 from docherd.sample import Sample
@@ -30,8 +31,6 @@ from docherd.walk import found as entries
 SLOWEST = 10
 #: part of the time that is kept for the search for copies, and bytes it reads at most
 COMPARING, COMPARED = 0.2, 4 << 30
-#: seconds before anything is said of how far it is, and between lines of that
-PATIENCE, EVERY, EVERY_LINE = 2.0, 0.2, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,36 +236,3 @@ def _reasons(numbers: Mapping[Reason, int]) -> str:
     ranked = sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))
     named = ", ".join(f"{units.count(number)} {reason}" for reason, number in ranked)
     return f"about {units.count(sum(numbers.values()))}: {named}"
-
-
-class Notes:
-    """One line that says how far it is, where that takes long; silent on a stream that fails."""
-
-    def __init__(self, stream: TextIO, quiet: bool) -> None:
-        self._stream = stream
-        self._due = float("inf") if quiet else time.monotonic() + PATIENCE
-        self._drawn = False
-        try:
-            self._terminal = stream.isatty()
-        except ValueError:  # closed
-            self._terminal = False
-
-    def say(self, text: str) -> None:
-        """Show it, where the last one was shown long enough ago."""
-        if time.monotonic() < self._due:
-            return
-        self._due = time.monotonic() + (EVERY if self._terminal else EVERY_LINE)
-        self._drawn = True
-        self._write(f"\r{text}\x1b[K" if self._terminal else f"{text}\n")
-
-    def close(self) -> None:
-        """Leave nothing on the terminal."""
-        if self._drawn and self._terminal:
-            self._write("\r\x1b[K")
-
-    def _write(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._due = float("inf")

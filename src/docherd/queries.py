@@ -11,12 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from docherd import records, units, wording
+from docherd import exports, records, selection, units, wording
 from docherd.exceptions import UsageError
+from docherd.exports import Exported, jsonl
+from docherd.exports.export import export as make
+from docherd.exports.shape import Shape
 from docherd.folder import Folder
 from docherd.model import Reason, Status, printable
+from docherd.notes import Notes
 from docherd.processors import BUILTIN
 from docherd.remembered import Entry, Failure
+from docherd.selection import Selection
 from docherd.view import View
 
 
@@ -123,12 +128,77 @@ def _print_entry(entry: Entry) -> None:
 
 
 def cat(given: Namespace) -> int:
-    """`docherd cat OUT`"""
+    """`docherd cat OUT [--status STATUS] [--reason REASON] [--kind KIND] [--path GLOB] ...`"""
+    folder, columns = Path(given.out), _columns(given)
+    View.open(folder).close()
+    put = _put_readable if sys.stdout.isatty() else sys.stdout.buffer.write
+    shape = Shape(columns)
+    for line in selection.lines(folder, _selection(given)):
+        if columns:
+            shape.add(row := json.loads(line))
+            put(jsonl.line(selection.picked(row, columns)))
+        else:
+            put(line)
+    shape.refuse_unknown()
+    return 0
+
+
+def _put_readable(line: bytes) -> None:
+    """On a terminal: the same JSON, with what could move the cursor or reorder text escaped."""
+    text = line.decode("utf-8", "backslashreplace").rstrip("\n")
+    print(text if text.isprintable() else "".join(map(_escaped, text)))
+
+
+def _escaped(char: str) -> str:
+    return char if printable(char) == char else json.dumps(char)[1:-1]
+
+
+def _selection(given: Namespace) -> Selection:
+    return Selection(
+        statuses=tuple(Status(each) for each in given.status or ()),
+        reason=Reason(given.reason) if given.reason else None,
+        kinds=tuple(given.kind or ()),
+        paths=tuple(given.path or ()),
+        limit=given.limit,
+    )
+
+
+def _columns(given: Namespace) -> tuple[str, ...]:
+    names = (name for each in given.columns or () for name in each.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def export(given: Namespace) -> int:
+    """`docherd export OUT --to FORMAT [-f FILE]`"""
     folder = Path(given.out)
     View.open(folder).close()
-    for line in records.lines(folder):
-        sys.stdout.buffer.write(line)
+    to_pipe = given.file == "-"
+    file = Path(given.file) if given.file and not to_pipe else None
+    form = exports.format_of(file, given.to)
+    if file is None and not to_pipe:
+        file = folder / f"export.{form}"
+    going_on = Folder(folder).held
+    notes = Notes(sys.stderr, quiet=given.quiet)
+    try:
+        asked = exports.Asked(form, file, _columns(given), given.force, given.bom)
+        done = make(folder, _selection(given), asked, notes.say)
+    finally:
+        notes.close()
+    if not given.quiet:
+        _say_exported(file, done, going_on)
     return 0
+
+
+def _say_exported(file: Path | None, done: Exported, going_on: bool) -> None:
+    what = f"{units.count(done.rows)} Record{'' if done.rows == 1 else 's'}"
+    if done.columns:
+        what += f" in {units.count(done.columns)} column{'' if done.columns == 1 else 's'}"
+    if file is not None:
+        what += f", {units.size(done.size)}: {printable(str(file))}"
+    for line in (what, *done.remarks):
+        print(line, file=sys.stderr)
+    if going_on:
+        print("the run goes on: this is what was committed so far", file=sys.stderr)
 
 
 def report_(given: Namespace) -> int:

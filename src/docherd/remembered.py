@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from docherd.model import Reason, Status
 
@@ -37,6 +38,20 @@ class Failure:
             "reproduce": self.reproduce,
             "detail": self.detail,
         }
+
+
+class Undone(NamedTuple):
+    """A Document without Records: what is said of it, and the file itself."""
+
+    failure: Failure
+    #: its path in Records, as bytes
+    name: bytes
+    #: absolute
+    file: bytes
+    size: int
+    mtime_ns: int
+    #: by content, where the processor asked for it
+    kind: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,24 +6,22 @@ Of a Document's outcomes only the last counts: the one that no other names as it
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from docherd import costs
 from docherd.costs import Costs
 from docherd.exceptions import DamageError, UsageError
+from docherd.lookup import Likely, Lookup
 from docherd.model import Counts, Reason, Root, Status, document_id, text_of
 from docherd.quoting import shell_quoted
 from docherd.readonly import ReadOnly
-from docherd.remembered import Attempt, Entry, Failure, Measured, Sample, Start
-from docherd.schema import STATUSES
+from docherd.remembered import Attempt, Entry, Failure, Measured, Sample, Start, Undone
+from docherd.schema import PRUNED, STATUSES
 
 _FAILED, _SKIPPED = STATUSES.index(Status.FAILED), STATUSES.index(Status.SKIPPED)
 _TABLES = ("document", "stratum", "outcome", "part", "tally", "start", "sample")
@@ -157,73 +155,62 @@ class View:
         At most ``most`` of each status; -1 is all.
         """
         skips = include_skipped or (reason is not None and reason.skips)
-        for status in (_FAILED, _SKIPPED) if skips else (_FAILED,):
-            # `!= 1` is what lets SQLite use the partial index on what is not done; the cross
-            # join keeps it from starting at the documents.
-            rows = self._ledger.rows(
-                f"""select d.root, d.path, o.reason, o.message, o.detail, o.attempt,
-                           o.seconds, o.peak
-                    from outcome o cross join document d on d.id = o.document
-                    where o.status != 1 and o.status = ? and (? or o.reason = ?)
-                          and {_CURRENT}
-                    order by o.id limit ?""",  # noqa: S608 - a constant of ours
-                status,
-                reason is None,
-                reason,
-                most,
-            )
-            for root, path, reason_text, message, detail, attempts, seconds, peak in rows:
-                yield Failure(
-                    document=document_id(self._root(root).label, path),
-                    path=self._path(root, path),
-                    status=STATUSES[status],
-                    reason=_reason(reason_text) if reason_text else None,
-                    message=message or "",
-                    detail=detail,
-                    attempts=attempts,
-                    seconds=seconds or 0.0,
-                    peak_memory=peak or 0,
-                    reproduce=self._reproduce(root, path),
-                )
+        statuses = (Status.FAILED, Status.SKIPPED) if skips else (Status.FAILED,)
+        return (each.failure for each in self.undone(statuses, reason, most))
+
+    def undone(
+        self, statuses: Sequence[Status], reason: Reason | None = None, most: int = -1
+    ) -> Iterator[Undone]:
+        """Documents of each of these statuses but done, in the order that they came to it.
+
+        At most ``most`` of each; -1 is all. A pending one that was tried has its last reason.
+        """
+        for status in statuses:
+            given = (STATUSES.index(status), reason is None, reason, most)
+            for row in self._ledger.rows(f"select 1, {_UNDONE} order by o.id limit ?", *given):
+                yield self._undone(_Row(*row))
+            if status is Status.PENDING and reason is None:
+                for row in self._ledger.rows(_UNTRIED, most):
+                    yield self._undone(_Row(*row))
+
+    def messages(self, status: Status, reason: Reason, most: int) -> list[tuple[int, Failure]]:
+        """What Documents of a status and reason say, most frequent first: of how many, and one."""
+        # SQLite: beside a lone min(), plain columns are those of the row that has it.
+        rows = self._ledger.rows(
+            f"""select count(*), {_UNDONE} group by o.message
+                order by count(*) desc, min(o.id) limit ?""",
+            *(STATUSES.index(status), False, reason, most),
+        )
+        return [(row[0], self._undone(_Row(*row)).failure) for row in rows]
+
+    def _undone(self, row: _Row) -> Undone:
+        label = self._root(row.root).label
+        why = row.reason if row.reason != PRUNED else None
+        failure = Failure(
+            document=document_id(label, row.path),
+            path=self._path(row.root, row.path),
+            status=STATUSES[row.status],
+            reason=_reason(why) if why else None,
+            message=row.message or "",
+            detail=row.detail,
+            attempts=row.attempts,
+            seconds=row.seconds or 0.0,
+            peak_memory=row.peak or 0,
+            reproduce=self._reproduce(row.root, row.path),
+        )
+        file = self._file(row.root, row.path)
+        return Undone(failure, label + b"/" + row.path, file, row.size, row.mtime_ns, row.kind)
 
     # ── one Document ─────────────────────────────────────────────────────────────────────────
 
     def find(self, key: str) -> Entry | None:
         """A Document by its 16 letters, by its path in Records, or by its file."""
-        found = self._by_path(key)
-        if found is None and len(key) == _ID_LETTERS:
-            found = self._by_id(key)
+        found = Lookup(self._ledger, self.inputs).exactly(key)
         return None if found is None else self._entry(found)
 
-    def _by_path(self, key: str) -> int | None:
-        for name in _spellings(key):
-            for index, root in enumerate(self.inputs):
-                for prefix in (root.label + b"/", root.folder.rstrip(b"/") + b"/"):
-                    if not name.startswith(prefix):
-                        continue
-                    rows = self._ledger.rows(
-                        "select id from document where root = ? and path = ?",
-                        index,
-                        name[len(prefix) :],
-                    )
-                    for (found,) in rows:
-                        return int(found)
-        return None
-
-    def _by_id(self, key: str) -> int | None:
-        """No index on a hash (random writes at millions of rows): about 1 s a million."""
-        try:
-            wanted = base64.b32decode(key.upper())
-        except ValueError:
-            return None
-        # The same hash as model.document_id, with what all names of a root share hashed once.
-        bases = [hashlib.blake2b(root.label + b"\0", digest_size=10) for root in self.inputs]
-        for found, root, path in self._ledger.rows("select id, root, path from document"):
-            digest = bases[root].copy()
-            digest.update(path)
-            if digest.digest() == wanted:
-                return int(found)
-        return None
+    def like(self, key: str, most: int) -> Likely:
+        """Documents that ``key`` may mean: a glob, a part of a path, or a path misspelt."""
+        return Lookup(self._ledger, self.inputs).like(key, most)
 
     def _entry(self, found: int) -> Entry:
         root, path, size, mtime_ns = next(
@@ -311,7 +298,35 @@ class View:
         return command
 
 
-_ID_LETTERS = 16
+class _Row(NamedTuple):
+    """A Document that is not done, as it is read: ``number`` stands for how many like it."""
+
+    number: int
+    root: int
+    path: bytes
+    size: int
+    mtime_ns: int
+    status: int
+    reason: str | None
+    message: str | None
+    detail: str | None
+    attempts: int
+    seconds: float | None
+    peak: int | None
+    kind: str | None
+
+
+# `!= 1` is what lets SQLite use the partial index on what is not done; the cross join keeps it
+# from starting at the documents.
+_UNDONE = f"""d.root, d.path, d.size, d.mtime_ns, o.status, o.reason, o.message, o.detail,
+       o.attempt, o.seconds, o.peak, o.kind
+    from outcome o cross join document d on d.id = o.document
+    where o.status != 1 and o.status = ? and (? or o.reason = ?) and {_CURRENT}"""
+_UNTRIED = """
+    select 1, root, path, size, mtime_ns, 0, null, null, null, 0, 0, 0, null
+    from document d where not exists (
+        select 1 from outcome first where first.document = d.id and first.previous is null)
+    order by id limit ?"""
 
 _HISTORY = """
 with recursive history(id) as (
@@ -334,24 +349,3 @@ def _reason(text: str) -> Reason:
         return Reason(text)
     except ValueError:
         raise DamageError(f"unknown reason {text!r}: from a newer docherd?") from None
-
-
-def _spellings(key: str) -> Iterator[bytes]:
-    """The bytes ``key`` may stand for: itself, as it was printed, as a path from here."""
-    name = os.fsencode(key)
-    yield name
-    yield _PRINTED.sub(_unprinted, name)
-    yield os.fsencode(Path(key).absolute())
-
-
-#: what text_of and printable make of bytes and letters that cannot be shown
-_PRINTED = re.compile(rb"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|([nrt]))")
-
-
-def _unprinted(match: re.Match[bytes]) -> bytes:
-    byte, letter, control = match.groups()
-    if byte:
-        return bytes.fromhex(byte.decode())
-    if letter:
-        return chr(int(letter, 16)).encode("utf-8", "surrogatepass")
-    return {b"n": b"\n", b"r": b"\r", b"t": b"\t"}[control]
