@@ -40,6 +40,9 @@ _READERS = {
     "eml": "mail.read",
     "mbox": "mbox.read",
     "mhtml": "mhtml.read",
+    **dict.fromkeys(
+        ("png", "jpeg", "tiff", "gif", "bmp", "webp", "avif", "jp2", "psd"), "image.read"
+    ),
     "zip": "archive.read_zip",
     "tar": "archive.read_tar",
     "xml": "markup.read",
