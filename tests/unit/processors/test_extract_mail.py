@@ -71,7 +71,7 @@ def test_a_missing_blank_line_and_other_line_ends_are_taken(messages):
 
 def test_a_broken_mail_is_not_the_end_of_the_others(messages):
     """It says what is wrong with it and what its headers say."""
-    data = b"\n".join((ENVELOPE + nested(700), ENVELOPE + mail(b"fine", b"text")))
+    data = b"\n".join((ENVELOPE + nested(1500), ENVELOPE + mail(b"fine", b"text")))
     (broken, fine), _ = messages(data)
     assert (broken["title"], broken["text"]) == ("nested", "")
     assert "nested too deep" in broken["error"]
@@ -121,7 +121,7 @@ def test_mails_fifty_deep_are_read_up_to_ten(extract):
     assert (text.count("Subject: "), "the end" in text) == (10, False)
 
 
-@pytest.mark.parametrize("depth", [50, 700])
+@pytest.mark.parametrize("depth", [50, 1500])
 def test_parts_nested_without_end_have_a_reason(extract, depth):
     """Fifty are read; by the thousand they are corrupt."""
     if depth == 50:
