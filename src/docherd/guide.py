@@ -44,9 +44,25 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
     "retry": (("docherd retry out --reason timeout --timeout 30m", "another chance for some"),),
     "try": (("docherd try letter.pdf -p ocr.py:read", "what your function makes of one file"),),
     "status": (("docherd status out --json", "for a script that watches"),),
-    "failures": (("docherd failures out --reason crash", "what crashed, and how to see it again"),),
-    "show": (("docherd show out documents/letter.pdf", "by its path in the Records, or its id"),),
-    "cat": (("docherd cat out | jq -r .path", "while the run goes on, too"),),
+    "failures": (
+        ("docherd failures out", "by reason: what they say, and what to do next"),
+        ("docherd failures out --reason crash", "what crashed, and how to see it again"),
+        ("docherd failures out --to bad", "their files, copied, with a table"),
+    ),
+    "show": (
+        ("docherd show out letter.pdf", "by its name, its path in the Records, or its id"),
+        ("docherd show out 'mail/*.eml'", "which there are"),
+    ),
+    "cat": (
+        ("docherd cat out | jq -r .path", "while the run goes on, too"),
+        ("docherd cat out --kind pdf --columns path,pages", "of some, and some of it"),
+        ("docherd cat out --status pending", "what is still to do, one line a document"),
+    ),
+    "export": (
+        ("docherd export out --to csv", "all Records, into out/export.csv"),
+        ("docherd export out -f mail.xlsx --kind eml --columns path,from,subject", "some"),
+        ("docherd export out --to csv -f - | head", "into a pipe"),
+    ),
     "report": (("docherd report out", "then open out/report.html"),),
     "completion": (
         ('eval "$(docherd completion bash)"', "in ~/.bashrc"),

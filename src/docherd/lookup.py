@@ -19,6 +19,8 @@ from docherd.readonly import ReadOnly
 _ID_LETTERS = 16
 #: names compared with one that nothing matches: 20 us each
 COMPARED = 50_000
+#: names said to be like one that nothing matches
+NEAR = 5
 
 
 class Likely(NamedTuple):
@@ -61,18 +63,18 @@ class Lookup:
             elif folded in path.casefold():
                 within.add(path)
         best = by_end if by_end.number else within
-        near = [] if best.number else self._near(key, most)
+        near = [] if best.number else self._near(key)
         return Likely(best.paths, best.number, near)
 
-    def _near(self, key: str, most: int) -> list[str]:
+    def _near(self, key: str) -> list[str]:
         """Paths that a slip of the fingers could have made ``key`` of, the nearest first."""
         names = itertools.islice(self._names(), COMPARED)
         if "/" in key:
-            return difflib.get_close_matches(key, (path for path, _ in names), most)
+            return difflib.get_close_matches(key, (path for path, _ in names), NEAR)
         paths: dict[str, str] = {}
         for path, _ in names:
             paths.setdefault(path.rpartition("/")[2], path)
-        return [paths[name] for name in difflib.get_close_matches(key, paths, most)]
+        return [paths[name] for name in difflib.get_close_matches(key, paths, NEAR)]
 
     def _names(self) -> Iterator[tuple[str, bytes]]:
         """(path in Records, path below its input) of every Document."""

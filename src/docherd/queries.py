@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from docherd import exports, records, selection, units, wording
-from docherd.exceptions import UsageError
+from docherd import bundle, exports, records, selection, units, wording
+from docherd.bundle import Bundle
+from docherd.exceptions import SOME_FAILED, UsageError
 from docherd.exports import Exported, jsonl
-from docherd.exports.export import export as make
 from docherd.exports.shape import Shape
+from docherd.exports.writing import export as make
 from docherd.folder import Folder
 from docherd.model import Reason, Status, printable
 from docherd.notes import Notes
+from docherd.portrait import Style, portrait
 from docherd.processors import BUILTIN
-from docherd.remembered import Entry, Failure
+from docherd.quoting import shell_quoted
+from docherd.remembered import Entry, Undone
 from docherd.selection import Selection
 from docherd.view import View
+
+#: Documents named where several may be meant
+CHOICES = 20
 
 
 def status(given: Namespace) -> int:
@@ -63,43 +70,101 @@ def _last_status(folder: Path) -> dict[str, object]:
 
 
 def failures(given: Namespace) -> int:
-    """`docherd failures OUT [--reason REASON] [--all]`"""
+    """`docherd failures OUT [--reason REASON] [--all] [--kind KIND] [--path GLOB] [--to FOLDER]`"""
     reason = Reason(given.reason) if given.reason else None
+    chosen = Selection(kinds=tuple(given.kind or ()), paths=tuple(given.path or ()))
+    skipped = given.all or (reason is not None and reason.skips)
+    statuses = (Status.FAILED, Status.SKIPPED) if skipped else (Status.FAILED,)
     with View.open(Path(given.out)) as view:
-        for failure in view.failures(reason, given.all):
-            if given.json:
-                print_json(failure.as_json())
-            else:
-                _print_failure(failure)
+
+        def found() -> Iterator[Undone]:
+            for each in view.undone(statuses, reason):
+                if chosen.matches(each.failure.path, each.kind):
+                    yield each
+
+        if given.to is not None:
+            return _bundle(given, view, found)
+        if given.json:
+            for each in found():
+                print_json(each.failure.as_json())
+            return 0
+        from docherd import failed  # it groups as the report does
+
+        if reason or chosen != Selection():
+            _print_lines(failed.one_by_one((each.failure for each in found()), _width()))
+        else:
+            _print_lines(failed.overview(view, Path(given.out), skipped=skipped, width=_width()))
     return 0
 
 
-def _print_failure(failure: Failure) -> None:
-    print(f"{failure.reason}  {printable(failure.path)}")
-    if failure.message:
-        print(f"    {printable(failure.message)}")
-    if failure.status is Status.FAILED:
-        print(f"    {failure.reproduce}")
+def _bundle(given: Namespace, view: View, found: Callable[[], Iterator[Undone]]) -> int:
+    """`docherd failures OUT --to FOLDER`; 1 where not all could be taken."""
+    folder = Path(given.to)
+    bundle.refuse_inside(folder, view.inputs, view.folder)
+    notes = Notes(sys.stderr, quiet=False)
+
+    def missed(line: str) -> None:
+        notes.close()
+        print(line, file=sys.stderr)
+
+    with Bundle(folder, view.run, link=given.link) as filled:
+        try:
+            filled.refuse_too_large(found())
+            done = filled.fill(found(), notes.say, missed)
+        finally:
+            notes.close()
+    if given.json:
+        print_json(asdict(done))
+    else:
+        how = "linked" if given.link else "copied"
+        there = f", {units.count(done.there)} were there" if done.there else ""
+        missing = f", {units.count(done.missing)} could not be" if done.missing else ""
+        print(f"{units.count(done.taken)} {how} ({units.size(done.size)}){there}{missing}")
+        print(f"what became of each: {printable(str(folder / bundle.TABLE))}")
+    return SOME_FAILED if done.missing else 0
+
+
+def _width() -> int | None:
+    """Columns of the terminal, at most 100; None where there is none."""
+    if not sys.stdout.isatty():
+        return None
+    return min(100, shutil.get_terminal_size().columns)
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
 
 
 def show(given: Namespace) -> int:
-    """`docherd show OUT DOC`"""
+    """`docherd show OUT DOC [--full]`"""
     folder = Path(given.out)
     with View.open(folder) as view:
-        entry = view.find(given.document)
-    if entry is None:
-        raise UsageError(
-            f"no document {printable(given.document)} in this run; give its id or its path as in"
-            " the Records"
-        )
+        entry = view.find(given.document) or _meant(view, given.document)
     lines = _records_of(folder, entry)
     if given.json:
         print_json(_entry_as_json(entry) | {"records": [json.loads(line) for line in lines]})
         return 0
-    _print_entry(entry)
-    for line in lines:
-        print_records(line, raw=False)
+    whole = f"docherd show {shell_quoted(os.fsencode(folder))} {entry.document} --full"
+    style = Style(given.full, max(40, _width() or 80), whole)
+    _print_lines(portrait(entry, lines, style))
     return 0
+
+
+def _meant(view: View, key: str) -> Entry:
+    """The one Document that ``key`` can mean. Raises UsageError with those it could."""
+    likely = view.like(key, CHOICES)
+    if likely.number == 1 and (entry := view.find(likely.paths[0])):
+        return entry
+    if likely.number:
+        more = likely.number - len(likely.paths)
+        names = [*likely.paths, *([f"... and {units.count(more)} more"] if more else [])]
+        what = f"{wording.documents(likely.number)} match {printable(key)}; give one of them"
+        raise UsageError("\n  ".join([what, *names]))
+    what = f"no document {printable(key)} in this run"
+    if likely.near:
+        raise UsageError("\n  ".join([f"{what}; did you mean", *likely.near]))
+    raise UsageError(f"{what}; give its id, a part of its path as in the Records, or a glob")
 
 
 def _records_of(folder: Path, entry: Entry) -> Iterator[bytes]:
@@ -110,21 +175,6 @@ def _records_of(folder: Path, entry: Entry) -> Iterator[bytes]:
 
 def _entry_as_json(entry: Entry) -> dict[str, object]:
     return asdict(entry) | {"file": os.fsdecode(entry.file)}
-
-
-def _print_entry(entry: Entry) -> None:
-    print(f"document  {entry.document}\npath      {printable(entry.path)}")
-    print(f"file      {printable(os.fsdecode(entry.file))}")
-    print(f"size      {units.size(entry.size)}\nkind      {printable(entry.kind or 'unknown')}")
-    for each in entry.attempts:
-        reason = f": {each.reason}" if each.reason else ""
-        message = f": {printable(each.message)}" if each.message else ""
-        print(
-            f"attempt {each.attempt} {each.status}{reason}{message}"
-            f" ({units.duration(each.seconds)}, {units.size(each.peak)})"
-        )
-        if each.detail:
-            print("    " + escaped_lines(each.detail).replace("\n", "\n    "))
 
 
 def cat(given: Namespace) -> int:

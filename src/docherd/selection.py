@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from docherd import records
@@ -58,9 +59,14 @@ class Selection:
             return False
         if not self.paths:
             return True
-        wanted = Wanted(self.paths, ())
+        wanted = _wanted(self.paths)
         below = path.partition("/")[2]
         return wanted.passes(path.encode()) or wanted.passes(below.encode())
+
+
+@cache
+def _wanted(globs: tuple[str, ...]) -> Wanted:
+    return Wanted(globs, ())
 
 
 def lines(folder: Path, selection: Selection) -> Iterator[bytes]:

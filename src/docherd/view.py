@@ -167,21 +167,11 @@ class View:
         """
         for status in statuses:
             given = (STATUSES.index(status), reason is None, reason, most)
-            for row in self._ledger.rows(f"select 1, {_UNDONE} order by o.id limit ?", *given):
+            for row in self._ledger.rows(f"{_UNDONE} order by o.id limit ?", *given):
                 yield self._undone(_Row(*row))
             if status is Status.PENDING and reason is None:
                 for row in self._ledger.rows(_UNTRIED, most):
                     yield self._undone(_Row(*row))
-
-    def messages(self, status: Status, reason: Reason, most: int) -> list[tuple[int, Failure]]:
-        """What Documents of a status and reason say, most frequent first: of how many, and one."""
-        # SQLite: beside a lone min(), plain columns are those of the row that has it.
-        rows = self._ledger.rows(
-            f"""select count(*), {_UNDONE} group by o.message
-                order by count(*) desc, min(o.id) limit ?""",
-            *(STATUSES.index(status), False, reason, most),
-        )
-        return [(row[0], self._undone(_Row(*row)).failure) for row in rows]
 
     def _undone(self, row: _Row) -> Undone:
         label = self._root(row.root).label
@@ -299,9 +289,8 @@ class View:
 
 
 class _Row(NamedTuple):
-    """A Document that is not done, as it is read: ``number`` stands for how many like it."""
+    """A Document that is not done, as it is read."""
 
-    number: int
     root: int
     path: bytes
     size: int
@@ -318,12 +307,12 @@ class _Row(NamedTuple):
 
 # `!= 1` is what lets SQLite use the partial index on what is not done; the cross join keeps it
 # from starting at the documents.
-_UNDONE = f"""d.root, d.path, d.size, d.mtime_ns, o.status, o.reason, o.message, o.detail,
+_UNDONE = f"""select d.root, d.path, d.size, d.mtime_ns, o.status, o.reason, o.message, o.detail,
        o.attempt, o.seconds, o.peak, o.kind
     from outcome o cross join document d on d.id = o.document
-    where o.status != 1 and o.status = ? and (? or o.reason = ?) and {_CURRENT}"""
+    where o.status != 1 and o.status = ? and (? or o.reason = ?) and {_CURRENT}"""  # noqa: S608
 _UNTRIED = """
-    select 1, root, path, size, mtime_ns, 0, null, null, null, 0, 0, 0, null
+    select root, path, size, mtime_ns, 0, null, null, null, 0, 0, 0, null
     from document d where not exists (
         select 1 from outcome first where first.document = d.id and first.previous is null)
     order by id limit ?"""

@@ -392,7 +392,9 @@ def test_failures_name_the_reason_and_the_command_that_shows_it_again(extracted)
     again = oracle.docherd(*command[1:])
     assert again.code == 1
     assert again.err.startswith("failed: corrupt")
-    assert "corrupt  in/broken.pdf" in oracle.docherd("failures", out).out
+    words = oracle.docherd("failures", out).out
+    assert words.startswith("of 6 documents 1 failed, 2 skipped\n\n1 corrupt: is damaged")
+    assert f"in/broken.pdf\n        {rows[0]['message']}\n        docherd try " in words
 
 
 def lines_of(*command: str | Path) -> list[dict[str, object]]:

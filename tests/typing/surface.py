@@ -63,6 +63,11 @@ run = docherd.open("out")
 assert_type(run, docherd.Run)
 assert_type(run.counts, Counts)
 assert_type(run.reasons, dict[Reason, int])
+for record in run.records(kind="pdf", path=["*.pdf", "a/*"], limit=3):
+    first = record
+assert_type(run.export(Path("all.csv"), columns=["path", "text"], overwrite=True), int)
+run.export("all.xlsx", kind=("pdf", "docx"))
+run.export(3)  # type: ignore[arg-type]
 for failure in run.failures("timeout", all=True):
     assert_type(failure.path, str)
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from docherd.exports import FORMATS
 from docherd.model import Status
 
 #: what `cat` and `export` take where they are told to choose
-_SELECTED = """Of a document that is done
-these are its Records; one of another status (--status, --reason) is one line that says what became
-of it, as of `failures --json`."""
+_SELECTED = """
+A document that is done stands for its Records; one of another status (--status, --reason) for one
+line that says what became of it, as `failures --json` does."""
 
 
 def add_all(commands: Commands) -> None:
@@ -29,7 +29,7 @@ def _add_readers(commands: Commands) -> None:
         commands,
         "export",
         "all Records as one file: CSV, XLSX, Parquet, JSON lines",
-        f"Written beside and renamed when it is whole. {_SELECTED}",
+        f"Written beside and renamed when it is whole.{_SELECTED}",
     )
     report = add(commands, "report", "write report.html, report.json and failures.jsonl anew")
     verify = add(
@@ -40,15 +40,35 @@ def _add_readers(commands: Commands) -> None:
     )
     for command in (status, failures, show, cat, export, report, verify):
         command.add_argument("out", metavar="OUT", help="the run folder")
-    show.add_argument("document", metavar="DOC", help="16-letter id, or path as in the Records")
-    failures.add_argument("--reason", choices=reasons(), metavar="REASON", help="only these")
-    failures.add_argument("--all", action="store_true", help="what was skipped, too")
+    show.add_argument(
+        "document", metavar="DOC", help="16-letter id, path as in the Records, part of it or a glob"
+    )
+    show.add_argument("--full", action="store_true", help="all Records, and all of their texts")
+    _add_failures(failures)
     _add_export(export)
     for command in (cat, export):
         _add_selection(command)
     processors = add(commands, "processors", "the built-in processors")
     for command in (status, failures, show, report, verify, processors):
         add_json(command, "for machines")
+
+
+def _add_failures(failures: Parser) -> None:
+    _add_filters(failures, "only these, one by one")
+    failures.add_argument("--all", action="store_true", help="what was skipped, too")
+    files = failures.add_argument_group("their files")
+    files.add_argument(
+        "--to",
+        metavar="FOLDER",
+        help="copy them into FOLDER, with a table failures.csv; again, it takes only what is new",
+    )
+    how = files.add_mutually_exclusive_group()
+    how.add_argument(
+        "--copy", action="store_false", dest="link", default=False, help="copies (the default)"
+    )
+    how.add_argument(
+        "--link", action="store_true", help="hard links: no space, and only on the same disk"
+    )
 
 
 def _add_export(export: Parser) -> None:
@@ -72,7 +92,7 @@ def _add_export(export: Parser) -> None:
 
 def _add_selection(command: Parser) -> None:
     """Which Documents, and what of them."""
-    which = command.add_argument_group("which of them; options that may be repeated say so")
+    which = command.add_argument_group("which of them")
     which.add_argument(
         "--status",
         action="append",
@@ -80,24 +100,26 @@ def _add_selection(command: Parser) -> None:
         metavar="STATUS",
         help=f"{', '.join(Status)}; may be repeated",
     )
+    _add_filters(which, "failed or skipped for this reason")
+    which.add_argument("--limit", type=_positive, metavar="N", help="at most N lines")
     which.add_argument(
-        "--reason", choices=reasons(), metavar="REASON", help="failed or skipped for this reason"
+        "--columns", action="append", metavar="A,B", help="only these keys, in this order"
     )
+
+
+def _add_filters(which: argparse._ActionsContainer, reason: str) -> None:
+    which.add_argument("--reason", choices=reasons(), metavar="REASON", help=reason)
     which.add_argument(
         "--kind",
         action="append",
         metavar="KIND",
-        help="pdf, docx ...: as the Record says, else as the name ends; may be repeated",
+        help="pdf, docx ...: by content where that is known, else by name; may be repeated",
     )
     which.add_argument(
         "--path",
         action="append",
         metavar="GLOB",
         help="as in the Records or below the input; without a slash the name; may be repeated",
-    )
-    which.add_argument("--limit", type=_positive, metavar="N", help="at most N lines")
-    which.add_argument(
-        "--columns", action="append", metavar="A,B", help="only these keys, in this order"
     )
 
 
