@@ -87,12 +87,12 @@ def remedy(folder: Path, reason: Reason) -> Hint:
 
 _THE_PROCESSOR = "run one by hand, mend the processor, then try them again"
 _REMEDY: Mapping[Reason, str] = {
-    Reason.TIMEOUT: "see where one hangs, or give them more time",
+    Reason.TIMEOUT: "see where one hangs, or give them more time (--timeout)",
     Reason.STALLED: "see where one hangs, or allow longer pauses (--stall)",
-    Reason.MEMORY: "try them again where there is more memory",
+    Reason.MEMORY: "try them again where there is more memory (--memory)",
     Reason.CRASH: "run one by hand to see what crashes, then try them again",
     Reason.EXIT: "run one by hand to see what ends the process, then try them again",
-    Reason.ENCRYPTED: "try them again with their password",
+    Reason.ENCRYPTED: "try them again with their password (--password-file)",
     Reason.CORRUPT: "put good copies in their place, then try them again",
     Reason.INPUT_MISSING: "put the files back, then try them again",
     Reason.INPUT_CHANGED: "try them again now that nobody is writing to them",

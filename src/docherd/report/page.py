@@ -198,6 +198,8 @@ class Told:
 
     text: str
     number: int
+    #: whether others say it with other numbers
+    varies: bool
     examples: list[Failure]
     detail: list[str]
 
@@ -219,6 +221,7 @@ def _failed(view: View, messages: Messages, reason: Reason, number: int) -> Fail
         Told(
             _cut(alike.examples[0].message),
             alike.number,
+            len({each.message for each in alike.examples}) > 1,
             alike.examples,
             _excerpt(alike.examples[0].detail or "") if at < 3 else [],
         )
