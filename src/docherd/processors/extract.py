@@ -48,7 +48,17 @@ _READERS = {
     "xml": "markup.read",
     "csv": "text.read_csv",
     "tsv": "text.read_tsv",
-    **dict.fromkeys(("text", "md", "rst", "org", "json", "jsonl"), "text.read"),
+    "jsonl": "text.read_json_lines",
+    "code": "text.read_code",
+    "svg": "svg.read",
+    "ipynb": "notebook.read",
+    "tex": "tex.read",
+    "ics": "cards.read_calendar",
+    "vcf": "cards.read_contacts",
+    **dict.fromkeys(("srt", "vtt", "ass", "sub"), "subtitles.read"),
+    **dict.fromkeys(
+        ("text", "md", "rst", "org", "adoc", "man", "json", "yaml", "toml", "ini"), "text.read"
+    ),
 }
 
 #: readers of the same text that take more time and less memory

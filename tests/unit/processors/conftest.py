@@ -300,5 +300,12 @@ def samples():
         "a.tsv": b"a\tb\n1\t2\n",
         "a.txt": b"plain\n",
         "a.md": b"# Title\n",
+        "a.svg": b"<svg xmlns='http://www.w3.org/2000/svg'><text>Text</text></svg>",
+        "a.srt": b"1\n00:00:01,000 --> 00:00:02,000\nText\n",
+        "a.ics": b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Text\nEND:VEVENT\nEND:VCALENDAR\n",
+        "a.vcf": b"BEGIN:VCARD\nFN:Text\nEND:VCARD\n",
+        "a.ipynb": b'{"cells": [{"cell_type": "code", "source": "text"}], "nbformat": 4}',
+        "a.tex": b"\\documentclass{article}\n\\title{T}\n",
+        "a.zip": make_zip({"member": b"x"}),
         "a.json": b'{"a": 1}',
     }

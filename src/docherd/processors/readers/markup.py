@@ -32,7 +32,7 @@ SAFELY: Final[Safely] = {
     "remove_comments": True,
     "remove_pis": True,
 }
-_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
 def safe_parser() -> etree.XMLParser:
@@ -55,7 +55,7 @@ def read(document: Document) -> dict[str, object]:
     record: dict[str, object] = {"text": "\n".join(piece for piece in pieces if piece)}
     if tree.docinfo.encoding:
         record["encoding"] = canonical(tree.docinfo.encoding)
-    if language := root.get(_XML_LANG):
+    if language := root.get(XML_LANG):
         record["language"] = language
     return record
 
@@ -92,7 +92,7 @@ class _Pieces:
 
     def start(self, _: str, attributes: Mapping[str, str]) -> None:
         if not self._begun:
-            self._begun, self.language = True, attributes.get(_XML_LANG)
+            self._begun, self.language = True, attributes.get(XML_LANG)
         self._end_piece()
 
     def end(self, _: str) -> None:

@@ -8,12 +8,29 @@ from collections.abc import Iterator
 
 from docherd.document import Document
 from docherd.processors.readers.encoding import decode
+from docherd.processors.textkind import CODE
 
 
 def read(document: Document) -> dict[str, object]:
     """The text as it stands in the file, and the encoding it was found to be in."""
     decoded = decode(document.read_bytes())
     return {"encoding": decoded.encoding, "text": decoded.text}
+
+
+def read_code(document: Document) -> dict[str, object]:
+    """Source code as it stands; ``code`` is what it is written in, as its name says."""
+    language = CODE.get(document.path.suffix.lower())
+    return ({"code": language} if language else {}) | read(document)
+
+
+def read_json_lines(document: Document) -> dict[str, object]:
+    """The text as it stands, and how many ``lines`` hold anything."""
+    record = read(document)
+    lines = _LINE_WITH_ANYTHING.findall(str(record["text"]))
+    return {"lines": len(lines)} | record
+
+
+_LINE_WITH_ANYTHING = re.compile(r"\S[^\n]*")
 
 
 def read_csv(document: Document) -> dict[str, object]:
