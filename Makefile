@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: demo test lint types suite test-long apt examples bench chaos clean
+.PHONY: demo test lint types suite test-long apt examples bench chaos quality clean
 
 demo: $(VENV)/.installed
 	$(BIN)/docherd run examples/documents -o demo-out --exit-zero
@@ -45,14 +45,25 @@ bench: .venv-bench/.installed
 chaos: $(VENV)/.installed-test
 	$(BIN)/python -m chaos $(CHAOS)
 
+# What extract says of ../shared/corpus, beside what other libraries say; writes docs/quality.md (ten
+# minutes). Other documents: make quality QUALITY="--corpus FOLDER"
+quality: .venv-quality/.installed
+	.venv-quality/bin/python -m quality $(QUALITY)
+
 .venv-bench/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
 	.venv-bench/bin/python benchmarks/install.py
 	touch $@
 
+.venv-quality/.installed: pyproject.toml constraints.txt quality/requirements.txt
+	$(PYTHON) -m venv .venv-quality
+	.venv-quality/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	.venv-quality/bin/python benchmarks/install.py quality
+	touch $@
+
 clean:
-	rm -rf $(VENV) .venv-bench demo-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-quality demo-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

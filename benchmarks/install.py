@@ -1,4 +1,8 @@
-"""Install what is compared with; a package that cannot be had is remembered, with the reason."""
+"""Install what is compared with; a package that cannot be had is remembered, with the reason.
+
+python benchmarks/install.py            for the benchmarks
+python benchmarks/install.py quality    for that folder and its requirements.txt
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,10 @@ CONSTRAINTS = ["-c", str(HERE.parent / "constraints.txt")]
 
 def main() -> None:
     """All at once where that works, else one by one."""
+    folder = HERE.parent / (sys.argv[1] if len(sys.argv) > 1 else HERE.name)
     requirements = [
         line.strip()
-        for line in (HERE / "requirements.txt").read_text().splitlines()
+        for line in (folder / "requirements.txt").read_text().splitlines()
         if line.strip() and not line.startswith("#")
     ]
     missing: dict[str, str] = {}
@@ -24,7 +29,7 @@ def main() -> None:
         for each in requirements:
             if why := install([each]):
                 missing[each.partition("==")[0].partition("[")[0].lower()] = why
-    results = HERE / ".results"
+    results = folder / ".results"
     results.mkdir(exist_ok=True)
     (results / "not-installed.json").write_text(json.dumps(missing, indent=1) + "\n")
     for name, why in missing.items():

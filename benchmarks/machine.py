@@ -11,6 +11,8 @@ from pathlib import Path
 
 from benchmarks.command import ROOT
 
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+
 
 def machine(work: Path) -> dict[str, str]:
     """Processor, memory, kernel and file system."""
@@ -37,10 +39,10 @@ def _busy() -> float:
     return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
-def versions() -> dict[str, str]:
+def versions(requirements: Path = REQUIREMENTS) -> dict[str, str]:
     """Python, docherd, and every package of requirements.txt that is installed."""
     found = {"Python": platform.python_version(), "docherd": _docherd()}
-    for line in (Path(__file__).parent / "requirements.txt").read_text().splitlines():
+    for line in requirements.read_text().splitlines():
         name = line.partition("==")[0].partition("[")[0].strip()
         if not name or name.startswith("#"):
             continue

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / ".results"
-#: package → why pip could not install it; written by install.py
-NOT_INSTALLED = FOLDER / "not-installed.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +43,10 @@ def read(section: str, scale: float) -> Measured | None:
     return Measured(**json.loads(path.read_text())) if path.exists() else None
 
 
-def not_installed() -> dict[str, str]:
+def not_installed(folder: Path = FOLDER) -> dict[str, str]:
     """Package → why pip could not install it."""
-    if not NOT_INSTALLED.exists():
+    path = folder / "not-installed.json"
+    if not path.exists():
         return {}
-    found: dict[str, str] = json.loads(NOT_INSTALLED.read_text())
+    found: dict[str, str] = json.loads(path.read_text())
     return found
