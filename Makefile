@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: demo test lint types suite test-long apt examples bench chaos quality clean
+.PHONY: demo test lint types suite test-long apt examples docs bench chaos quality clean
 
 demo: $(VENV)/.installed
 	$(BIN)/docherd run examples/documents -o demo-out --exit-zero
@@ -34,6 +34,10 @@ apt:
 
 examples: $(VENV)/.installed-test
 	$(BIN)/python examples/make_documents.py
+
+# The documentation as a site, in site/; the suite builds it, too.
+docs: $(VENV)/.installed-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # Against peers and bare loops, in an environment of its own; writes docs/benchmarks.md.
 # Some of it: make bench BENCH="--only noop --rounds 5"
@@ -63,7 +67,7 @@ quality: .venv-quality/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-bench .venv-quality demo-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-quality demo-out site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -86,7 +86,11 @@ class Page:
         """Until it is loaded."""
         self.events.clear()
         self.ask("Page.navigate", url=file.as_uri())
-        while not self.told("Page.loadEventFired"):
+        self.until("Page.loadEventFired")
+
+    def until(self, method):
+        """Wait until something of that kind is told."""
+        while not self.told(method):
             self.events.append(self._next())
 
     def told(self, method):

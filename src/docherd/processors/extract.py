@@ -23,7 +23,7 @@ Fields: TypeAlias = dict[str, object]
 Reader: TypeAlias = Callable[..., "Fields | Iterator[Fields]"]
 
 #: kind → its reader, in docherd.processors.readers
-_READERS = {
+READERS = {
     "pdf": "pdf.read",
     "docx": "office.read_docx",
     "pptx": "office.read_pptx",
@@ -123,7 +123,7 @@ class Extract:
             raise EmptyError("the file has no bytes")
         if kind == "ooxml-encrypted":
             raise EncryptedError("a password is needed; encrypted Office files are not opened")
-        name = _LIGHTER[kind] if light else _READERS.get(kind)
+        name = _LIGHTER[kind] if light else READERS.get(kind)
         if name is None:
             raise UnsupportedError(f"extract does not read {kind} yet")
         reader = _imported(name)
