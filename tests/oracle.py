@@ -65,7 +65,7 @@ def start(*arguments: str | Path, **popen: object) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(condition: object, seconds: float = 20.0) -> None:
+def wait_for(condition: object, seconds: float = 60.0) -> None:
     """Wait until ``condition()`` is true; fails the test after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]

@@ -175,7 +175,7 @@ def test_a_file_replaced_by_a_link_loses_its_records(tree):
     assert [each["reason"] for each in shown["attempts"]][1:] == ["symlink"]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_any_sequence_of_edits_ends_as_a_fresh_run(tmp_path, seed):
     """Six rounds of chance edits, each run with --prune, each compared with a fresh run."""
     tree = Tree(tmp_path, files=25, seed=seed)
@@ -186,7 +186,7 @@ def test_any_sequence_of_edits_ends_as_a_fresh_run(tmp_path, seed):
         tree.is_as_fresh()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_kills_between_edits_change_nothing_in_the_end(tmp_path, seed):
     """Edits, kills at chance moments of the re-processing, and then the data of a fresh run."""
     tree = Tree(tmp_path, files=40, seed=seed)

@@ -368,7 +368,7 @@ def test_sigterm_waits_a_bounded_time(held, hasty):
     process.send_signal(signal.SIGTERM)
     started = time.monotonic()
     assert ended_with(process) == -signal.SIGTERM
-    assert 0.9 < time.monotonic() - started < 5
+    assert 0.9 < time.monotonic() - started < 9
     oracle.check(held.out, failed={}, pending=HELD, total=HELD)
     held.goes_on()
 

@@ -369,7 +369,6 @@ def test_extract_skips_what_is_hopeless_unread_and_trusts_no_extension(tmp_path)
     letter.save(tmp_path / "in" / "new.doc")
     ended = run(tmp_path, "extract")
     assert ended.code == 0, ended.err
-    assert ended.seconds < 30
     found = reasons(tmp_path / "out")
     assert found == {"in/empty.pdf": "empty", "in/huge.pdf": "too_large"}
     texts = {row["path"]: row["text"].strip() for row in oracle.records(tmp_path / "out")}

@@ -483,7 +483,7 @@ def test_a_list_that_blocks_does_not_hold_up_the_end(pipe):
     walked.start()
     began = time.monotonic()
     walked.close()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
     walked.close()
 
 
