@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
-JOBS   ?= 2
+# processes of tests: more than cores, since tests also wait
+JOBS   ?= 3
 
 .PHONY: demo test lint types suite test-long apt examples docs bench chaos quality clean
 
@@ -21,7 +22,7 @@ types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 suite: $(VENV)/.installed-test
-	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not slow"
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 
 # The long suites: tens of thousands of documents, dozens of kills.
 test-long: $(VENV)/.installed-test

@@ -14,11 +14,11 @@ from chaos.sections import mixed
 
 from docherd.testing import FAULTS
 
-DOCUMENTS, KILLS = 2_000, 3
+DOCUMENTS, KILLS = 1_200, 3
 
 
 def test_faults_and_kills_at_once_cost_nobody_else_anything(session):
-    """E01, W15, W19, G1-G8: 2,000 documents, 5 % faulty, three kills of the engine, and workers."""
+    """E01, W15, W19, G1-G8: 1,200 documents, 5 % faulty, three kills of the engine, and workers."""
     load = mixed.Load(DOCUMENTS, KILLS, life=(0.5, 3.0))
     data = mixed.drive(session, load)
     assert data["tally"]["problems"] == []
