@@ -39,7 +39,7 @@ def kind_of(file: BinaryIO, suffix: str) -> str:
     if kind == "zip":
         return _inside_zip(file, head, suffix)
     if kind == "ole":
-        return _inside_ole(file, head)
+        return _inside_ole(file, head, suffix)
     if kind is None and is_text(head):
         return among_texts(head, claimed_by(suffix))
     return kind or "binary"
@@ -137,7 +137,8 @@ def _by_signature(head: bytes) -> str | None:
     return None
 
 
-_PDF_LINE = re.compile(rb"[\r\n]%PDF-[0-9]")
+# The second is one whose first line is broken.
+_PDF_LINE = re.compile(rb"[\r\n]%PDF-[0-9]|\A%[^\r\n]{0,20}[\r\n]+[0-9]{1,9} [0-9]{1,9} obj\b")
 
 _SIGNATURES = (
     (0, b"%PDF", "pdf"),
@@ -284,23 +285,25 @@ _TRACES = (
 # ── inside an OLE compound file ──────────────────────────────────────────────────────────────
 
 
-def _inside_ole(file: BinaryIO, head: bytes) -> str:
+def _inside_ole(file: BinaryIO, head: bytes, suffix: str) -> str:
     import olefile
 
+    claimed = claimed_by(suffix)  # where nothing in it tells, it is a broken one of those
+    untold = claimed if claimed in ("doc", "xls", "ppt", "msg") else "ole"
     # olefile reads a sector of whatever size is stated, 2**65535 bytes too; only these exist.
     if head[30:34] not in (b"\x09\0\x06\0", b"\x0c\0\x06\0"):
-        return "ole"
+        return untold
     errors = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
     try:
         with corrupt_on(*errors):
             ole = olefile.OleFileIO(file)
     except CorruptError:
-        return "ole"
+        return untold
     with ole:
         for stream, kind in _STREAMS:
             if ole.exists(stream):
                 return kind
-    return "ole"
+    return untold
 
 
 #: streams at the root, the telling ones first: an encrypted workbook holds nothing else

@@ -30,6 +30,10 @@ def among_texts(head: bytes, tie: str | None) -> str:
     """The kind of a text that begins with ``head``; its name promises ``tie``."""
     text = head.decode(wide_encoding(head) or "latin-1", "ignore")
     text = text.removeprefix("\ufeff").removeprefix("ï»¿").lstrip()
+    if not text:
+        return tie if tie in _MAY_BE_BLANK else "text"
+    if response := _RESPONSE.match(text):
+        text = text[response.end() :]
     if text.startswith("<"):
         return _among_markup(text, tie)
     if _JSON.match(text) or (tie in _IN_JSON and text.startswith(("[", "{"))):
@@ -46,6 +50,9 @@ def among_texts(head: bytes, tie: str | None) -> str:
 #: kinds that are texts like any other: only the name tells them apart
 _TIES = frozenset({"csv", "tsv", "md", "rst", "org", "adoc", "yaml", "toml", "ini", "tex", "code"})
 _MAILS = frozenset({"eml", "mhtml"})
+_MAY_BE_BLANK = _TIES | _MAILS | {"html", "jsonl"}
+#: a page that was kept with the headers of the server
+_RESPONSE = re.compile(r"HTTP/[0-9.]{1,4} [0-9]{3}[^\n]{0,200}\n(?:[^\n]+\n){0,100}?\s*(?=<)")
 _IN_JSON = frozenset({"json", "ipynb"})
 _JSON = re.compile(r'\{\s*(?:"|\})|\[\s*[\[{"]')
 

@@ -27,6 +27,47 @@ def test_the_text_a_reader_sees(extract):
     ]
 
 
+def test_what_surrounds_the_content_can_be_left_out(extract):
+    """Navigation, the page's header and footer, asides and cookie banners; not an article's own."""
+    record = extract(
+        "a.html",
+        b"""<html><body class="cookie-consent-given"><div id="cookie-banner">We use cookies</div>
+        <header>Site<nav><ul><li>Home<li>Help</ul></nav></header>
+        <main><article><header><h1>Title</h1></header><p>Text</p><aside>See also</aside>
+        <footer>The author</footer></article></main><div class="footer wide">Imprint</div>""",
+    )
+    text = record["text"]
+    around = [text[start:end] for start, end in record["boilerplate"]]
+    assert around == ["We use cookies\nSite\nHome\nHelp\n", "See also\n", "Imprint"]
+    for start, end in reversed(record["boilerplate"]):
+        text = text[:start] + text[end:]
+    assert text == "Title\nText\nThe author\n"
+
+
+@pytest.mark.parametrize("page", [b"<p>Text", b"<footer>Text</footer>", b"<p>a&#5;&#2;b<p>Text"])
+def test_a_page_of_one_sort_has_no_boilerplate(extract, page):
+    """Where nothing would be left, nothing is boilerplate; marks of ours in a page do no harm."""
+    record = extract("a.html", b"<html>" + page)
+    assert record["text"].endswith("Text")
+    assert all(
+        0 <= start < end <= len(record["text"]) for start, end in record.get("boilerplate", [])
+    )
+
+
+def test_what_is_hidden_is_not_text(extract):
+    """Nor is what a browser with scripts would not show."""
+    page = b"""<p>Seen <span hidden>no</span><i style="color:red; display:none">no</i>text</p>
+    <dialog>no</dialog><dialog open>yes</dialog><noscript>no</noscript><iframe>no</iframe>"""
+    assert extract("a.html", b"<html>" + page)["text"] == "Seen text\nyes"
+
+
+@pytest.mark.parametrize("tag", ["div", "b", "nav", "table", "span hidden"])
+def test_deep_pages_are_read(extract, tag):
+    """100,000 elements in one another cost no more than beside one another."""
+    deep = "<html><p>first</p>" + f"<{tag}>" * 100_000
+    assert extract("a.html", deep.encode())["text"].startswith("first")
+
+
 def test_what_a_page_states(extract):
     """Title, description, authors and language are as the page states them."""
     record = extract("a.html", PAGE.encode())
@@ -109,6 +150,17 @@ def test_an_attached_mail_is_listed_and_not_read(extract):
     record = extract("a.eml", outer.as_bytes())
     assert record["text"] == "outer text"
     assert record["attachments"][0]["kind"] == "eml"
+
+
+def test_the_mails_of_a_digest_are_its_text(extract):
+    """They are the message, and nothing that hangs on it."""
+    part = b"--x\nContent-Type: message/rfc822\n\nSubject: %d\n\nmail %d\n\n"
+    digest = b"From: a@b.c\nSubject: x\nMIME-Version: 1.0\n"
+    digest += b"Content-Type: multipart/digest; boundary=x\n\n"
+    digest += b"".join(part % (number, number) for number in (1, 2)) + b"--x--\n"
+    record = extract("a.eml", digest)
+    assert record["text"] == "mail 1\nmail 2"
+    assert "attachments" not in record
 
 
 def test_apple_mail_is_read(extract):

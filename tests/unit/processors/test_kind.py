@@ -46,7 +46,10 @@ def test_binary_kinds_do_not_need_their_extension(samples, kind):
         (b'{"a": 1}', "json"),
         (b"[INFO] started", "text"),
         (b"junk\r\n%PDF-1.4\n", "pdf"),
+        (b"%\xff\xff\n1 0 obj\n<<", "pdf"),
         (b"an essay about %PDF-1.4 headers", "text"),
+        (b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: text/html\r\n\r\n<html>", "html"),
+        (b"HTTP/1.1 was a draft\nfor years", "text"),
         (b"From a@b.c Mon Jun 01 10:00:00 2009\n\nText", "mbox"),
         (b"Received: from a\n\tby b\nSubject: x\nTo: y\n\nText", "eml"),
         (b"Note: this is a note\nand no mail", "text"),
@@ -68,6 +71,14 @@ def test_binary_kinds_do_not_need_their_extension(samples, kind):
 def test_the_first_bytes_tell(kind, head, expected):
     """Without a telling name, the kind follows from the first bytes alone."""
     assert kind("file", head) == expected
+
+
+def test_a_name_decides_where_content_says_nothing(kind, build):
+    """Blanks, or a compound file without a stream that tells, are what they claim to be."""
+    assert kind("a.eml", b" \n\n") == "eml"
+    assert kind("a.docx", b" \n\n") == "text"
+    compound = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
+    assert [kind(name, compound) for name in ("a.xls", "a.bin")] == ["xls", "ole"]
 
 
 @pytest.mark.parametrize(

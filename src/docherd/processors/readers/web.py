@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 from docherd.document import Document
 from docherd.processors.readers.encoding import decode
 from docherd.processors.readers.properties import names
+from docherd.processors.readers.visible import parsed, visible, visible_of
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
 
 
 def read(document: Document) -> dict[str, object]:
-    """Title, description, authors, language and text of a page."""
-    from selectolax.lexbor import LexborHTMLParser
-
+    """Title, description, authors, language and text of a page, and what of it is boilerplate."""
     data = document.read_bytes()
     decoded = decode(data, _declared_encoding(data[:4096]))
-    page = LexborHTMLParser(decoded.text)
+    page = parsed(decoded.text)
     stated: dict[str, object] = {
         "title": _title(page),
         "description": _meta(page, "description"),
@@ -28,14 +27,14 @@ def read(document: Document) -> dict[str, object]:
         "language": _language(page),
         "encoding": decoded.encoding,
     }
-    return {name: value for name, value in stated.items() if value} | {"text": _text(page)}
+    seen = visible_of(page)
+    stated["boilerplate"] = seen.boilerplate
+    return {name: value for name, value in stated.items() if value} | {"text": seen.text}
 
 
 def text_of(html: str) -> str:
     """The visible text of an HTML source, block by block."""
-    from selectolax.lexbor import LexborHTMLParser
-
-    return _text(LexborHTMLParser(html))
+    return visible(html).text
 
 
 def _declared_encoding(head: bytes) -> str | None:
@@ -73,40 +72,3 @@ def _language(page: LexborHTMLParser) -> str:
         return stated.strip()
     meta = page.css_first('meta[http-equiv="content-language" i]')
     return (meta.attributes.get("content") or "").strip() if meta else ""
-
-
-# ── text ─────────────────────────────────────────────────────────────────────────────────────
-
-#: stand where a line and a cell end: newlines and tabs in the source are only spaces
-_LINE = "\x1e"
-_CELL = "\x1f"
-_UNSEEN = ["script", "style", "template"]
-_BLOCKS = (
-    "address,article,aside,blockquote,br,caption,dd,details,div,dl,dt,fieldset,figcaption,figure,"
-    "footer,form,h1,h2,h3,h4,h5,h6,header,hr,li,main,nav,ol,option,p,pre,section,summary,table,tr,ul"
-)
-
-
-def _text(page: LexborHTMLParser) -> str:
-    """One line a block, one tab between cells; the page is changed on the way."""
-    if page.body is None:
-        return ""
-    page.strip_tags(_UNSEEN)
-    for preformatted in page.css("pre"):
-        for node in list(preformatted.traverse(include_text=True)):
-            if node.is_text_node:
-                node.replace_with((node.text_content or "").replace("\n", _LINE))
-    for block in page.css(_BLOCKS):
-        block.insert_before(_LINE)
-        block.insert_after(_LINE)
-    for cell in page.css("td + td, td + th, th + td, th + th"):
-        cell.insert_before(_CELL)
-    return _lines(page.body.text())
-
-
-def _lines(text: str) -> str:
-    lines = (
-        "\t".join(" ".join(cell.split()) for cell in line.split(_CELL)).rstrip()
-        for line in text.split(_LINE)
-    )
-    return "\n".join(line for line in lines if line)
