@@ -40,6 +40,7 @@ READERS = {
     "eml": "mail.read",
     "mbox": "mbox.read",
     "mhtml": "mhtml.read",
+    "msg": "msg.read",
     **dict.fromkeys(
         ("png", "jpeg", "tiff", "gif", "bmp", "webp", "avif", "jp2", "psd"), "image.read"
     ),
