@@ -74,7 +74,7 @@ def read_zip(document: Document) -> dict[str, object]:
         with corrupt_on(*errors):
             archive = zipfile.ZipFile(file)
         with archive:
-            infos = (info for info in archive.infolist() if not info.is_dir())
+            infos = (info for info in archive.infolist() if not info.filename.endswith("/"))
             return _described(map(_zipped, infos), document)
 
 

@@ -6,7 +6,7 @@ import io
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -101,20 +101,19 @@ class _Bounded(io.RawIOBase):
 
 def _counted(image: Image.Image, document: Document) -> dict[str, object]:
     """``pages`` of a TIFF; ``frames`` of what moves."""
-    if not hasattr(image, "seek") or not getattr(image, "is_animated", False):
-        return {"pages": 1} if image.format == "TIFF" else {}
-    if image.format != "TIFF":
-        # What Pillow calls the frames of a Photoshop file are its layers.
-        return {"frames": getattr(image, "n_frames", 1)} if image.format in _MOVING else {}
+    if image.format in _MOVING:
+        with suppress(*_MALFORMED):
+            return {"frames": image.n_frames} if image.is_animated else {}  # type: ignore[attr-defined]
+    if image.format != "TIFF":  # what Pillow calls the frames of a Photoshop file are its layers
+        return {}
     pages = 1
-    try:
+    with suppress(*_MALFORMED):  # the end, or a directory that cannot be read
         while pages < MOST_PAGES:
             image.seek(pages)
             pages += 1
             document.heartbeat(pages)
-    except _MALFORMED:
-        pass  # the end, or a directory that cannot be read
-    image.seek(0)
+    with corrupt_on(*_MALFORMED):
+        image.seek(0)
     return {"pages": pages}
 
 

@@ -81,9 +81,8 @@ def _parsed(document: Document) -> Message:
 
 def leaves(message: Message) -> Iterator[Message]:
     """The parts that hold content, in order; a mail inside the mail is one of them."""
-    payload = message.get_payload()
-    if message.get_content_maintype() == "multipart" and isinstance(payload, list):
-        for part in payload:
+    if message.get_content_maintype() == "multipart" and message.is_multipart():
+        for part in message.get_payload():
             if isinstance(part, Message):
                 yield from leaves(part)
     else:
@@ -149,8 +148,8 @@ def content(part: Message) -> bytes:
 
 def _mails_in(part: Message) -> list[Message]:
     """What a message/rfc822 holds: one mail, unless it is broken."""
-    payload = part.get_payload()
-    return [each for each in payload if isinstance(each, Message)] if payload else []
+    inner = part.get_payload() if part.is_multipart() else ()
+    return [each for each in inner if isinstance(each, Message)]
 
 
 def _body(parts: list[Message], depth: int = 0) -> str:
