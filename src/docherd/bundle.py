@@ -114,7 +114,7 @@ class Bundle:
         """
         taken = there = missing = total = 0
         with replacing(self._folder / TABLE, durable=False) as file:
-            text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+            text = io.TextIOWrapper(file, "utf-8", newline="")
             table = csv.writer(text, lineterminator="\r\n")
             table.writerow(COLUMNS)
             for each in found:

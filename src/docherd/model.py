@@ -100,6 +100,8 @@ def printable(text: str) -> str:
     Control characters, line separators and bidirectional overrides are escaped (``\\x1b``), so
     that no file name or message can move the cursor, forge a line or reorder what is read.
     """
+    if text.isprintable():  # nearly always, and twenty times as fast
+        return text
     return "".join(_escaped(c) if _unsafe(c) else c for c in text)
 
 

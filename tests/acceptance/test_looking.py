@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import os
 import pty
 import shutil
+import struct
+import termios
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -137,8 +140,19 @@ def test_filters_that_cannot_be_are_refused(run):
 
 def test_x02_a_terminal_gets_nothing_that_moves_its_cursor(run):
     """X02, X06: `cat` on a terminal is the same JSON with more of it escaped."""
+    code, text = on_terminal("cat", run)
+    assert code == 0
+    assert not [raw for raw in RAW if raw in text]
+    assert records_of(text) == records_of(look("cat", run).out)
+    code, text = on_terminal("export", run, "--to", "jsonl", "-f", "-")
+    assert (code, text) == (2, "docherd: -f - is for a pipe; docherd cat is for the screen\n")
+
+
+def on_terminal(*arguments: str | Path) -> tuple[int, str]:
+    """What a command shows on a terminal of 80 columns, and its exit code."""
     master, slave = pty.openpty()
-    process = oracle.start("cat", run, stdout=slave)
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = oracle.start(*arguments, stdout=slave, stderr=slave)
     os.close(slave)
     shown = b""
     try:
@@ -148,13 +162,18 @@ def test_x02_a_terminal_gets_nothing_that_moves_its_cursor(run):
         pass
     os.close(master)
     process.communicate(timeout=20)
-    assert process.returncode == 0
-    text = shown.decode().replace("\r\n", "\n")
-    assert not [raw for raw in RAW if raw in text]
-    assert records_of(text) == records_of(look("cat", run).out)
+    return process.returncode, shown.decode().replace("\r\n", "\n")
 
 
 # ── failures, show ───────────────────────────────────────────────────────────────────────────
+
+
+def test_failures_fit_a_terminal(run):
+    """What is for people to read is wrapped; what is to be copied is not."""
+    code, text = on_terminal("failures", run)
+    assert code == 0
+    assert not [raw for raw in RAW if raw in text]
+    assert not [line for line in text.splitlines() if len(line) > 80 and "docherd " not in line]
 
 
 @pytest.mark.parametrize("options", [(), ("--all",), ("--reason", "error"), ("--path", "*.bad")])

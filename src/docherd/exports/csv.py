@@ -17,7 +17,7 @@ def ready() -> None:
 
 def write(file: BinaryIO, rows: Iterable[Mapping[str, object]], shape: Shape) -> list[str]:
     """The rows as one table; nothing to remark."""
-    text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+    text = io.TextIOWrapper(file, "utf-8", newline="")
     try:
         writer = csv.writer(text, lineterminator="\r\n")
         names = list(shape.columns)

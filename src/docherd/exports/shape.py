@@ -14,6 +14,10 @@ from docherd.model import printable
 COLUMNS = 10_000
 
 
+#: integers that a float holds, and that 64 bits hold
+_EXACT, _LARGEST = 1 << 53, (1 << 63) - 1
+
+
 class Holds(Flag):
     """What values a column has, nulls aside."""
 
@@ -36,8 +40,8 @@ class Shape:
         """``only``: these columns, in this order; all others are left out."""
         self._only = frozenset(only)
         self._holds = dict.fromkeys(only, Holds.NOTHING)
-        #: every key that there is, as far as that can be told to a person
-        self._keys: dict[str, None] = {}
+        #: of every key, what was met of it: types, which are looked up faster than flags are joined
+        self._met: dict[str, set[object]] = {}
 
     @property
     def columns(self) -> Mapping[str, Holds]:
@@ -47,28 +51,31 @@ class Shape:
         """Make room for a row; True where there was not enough."""
         grown = False
         for name, value in row.items():
-            if self._only:
-                if name in self._only or len(self._keys) < COLUMNS:
-                    self._keys[name] = None
-                if name not in self._only:
-                    continue
-            before = self._holds.get(name)
-            now = (before or Holds.NOTHING) | holds(value)
-            if now != before:
-                grown = True
-                self._holds[name] = now
-        if len(self._holds) > COLUMNS:
-            raise UsageError(f"more than {COLUMNS:,} different keys: choose some with --columns")
+            what = type(value) if type(value) is not int else holds(value)
+            met = self._met.get(name)
+            if met is None or what not in met:
+                grown |= self._meet(name, what, holds(value))
         return grown
+
+    def _meet(self, name: str, what: object, now: Holds) -> bool:
+        if name in self._met or name in self._only or len(self._met) < COLUMNS:
+            self._met.setdefault(name, set()).add(what)
+        elif not self._only:
+            raise UsageError(f"more than {COLUMNS:,} different keys: choose some with --columns")
+        if self._only and name not in self._only:
+            return False
+        before = self._holds.get(name)
+        self._holds[name] = (before or Holds.NOTHING) | now
+        return self._holds[name] != before
 
     def refuse_unknown(self) -> None:
         """Raise UsageError for a column that was asked for and is in no row, where there are any.
 
         It says which was meant, or which there are.
         """
-        for name in sorted(self._only - self._keys.keys()) if self._keys else ():
-            close = difflib.get_close_matches(name, self._keys, 1)
-            known = ", ".join(itertools.islice(self._keys, 20))
+        for name in sorted(self._only - self._met.keys()) if self._met else ():
+            close = difflib.get_close_matches(name, self._met, 1)
+            known = ", ".join(itertools.islice(self._met, 20))
             hint = f"did you mean {close[0]}?" if close else f"there are {known}"
             raise UsageError(printable(f"no Record has a key {name}; {hint}"))
 
@@ -81,8 +88,8 @@ def holds(value: object) -> Holds:
         case bool():
             return Holds.BOOL
         case int():
-            size = abs(value)
-            return Holds.INT if size <= 1 << 53 else Holds.WIDE if size < 1 << 63 else Holds.HUGE
+            exact, fits = -_EXACT <= value <= _EXACT, -_LARGEST <= value <= _LARGEST
+            return Holds.INT if exact else Holds.WIDE if fits else Holds.HUGE
         case float():
             return Holds.FLOAT
         case str():

@@ -71,6 +71,8 @@ def _refuse_existing(asked: Asked) -> None:
     if asked.file is None:
         if asked.format not in STREAMS:
             raise UsageError(f"{asked.format} cannot go into a pipe: give -f FILE")
+        if sys.stdout.isatty():
+            raise UsageError("-f - is for a pipe; docherd cat is for the screen")
     elif asked.file.is_dir():
         raise UsageError(f"{_shown(asked.file)} is a folder: give -f FILE")
     elif not asked.overwrite and os.path.lexists(asked.file):
