@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from docherd.model import Counts, Outcome, Reason, Snapshot, Status, printable
 from docherd.plan import Foretold
@@ -59,27 +59,34 @@ def headline(state: str, counts: Counts) -> str:
     """The same for a page, without the time: ``4,812 of 5,000 documents are done; 37 failed``."""
     if not counts.discovered:
         return _NOTHING.get(state, "No documents were found")
-    if counts.done == counts.discovered:
-        one = counts.done == 1
-        sentence = "The one document is done" if one else f"All {documents(counts.done)} are done"
-    else:
-        are = "is" if counts.done == 1 else "are"
-        sentence = f"{count(counts.done)} of {documents(counts.discovered)} {are} done"
-    rest = [
-        f"{count(number)} {words[number != 1]}"
-        for status, words in _REST.items()
+    became = {
+        status: (number, words[number != 1])
+        for status, words in _BECAME.items()
         if (number := getattr(counts, status.value))
-    ]
-    if rest:
-        sentence += f"; {', '.join(rest[:-1])}{' and ' * (len(rest) > 1)}{rest[-1]}"
+    }
+    if len(became) == 1:
+        all_of_them = f"All {documents(counts.discovered)}"
+        whole = "The one document" if counts.discovered == 1 else all_of_them
+        sentence = " ".join([whole, *(words for _, words in became.values())])
+    else:
+        done, are = became.pop(Status.DONE, (0, "is done"))
+        some = count(done) if done else "None"
+        rest = [f"{count(number)} {words}" for number, words in became.values()]
+        sentence = f"{some} of {documents(counts.discovered)} {are}; {_listed(rest)}"
     return {"running": "Still running: ", "interrupted": "Interrupted: "}.get(state, "") + sentence
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 _NOTHING = {
     "running": "Still running: no document found yet",
     "interrupted": "Interrupted before a document was found",
 }
-_REST = {
+#: what became of one, and of several
+_BECAME: Mapping[Status, tuple[str, str]] = {
+    Status.DONE: ("is done", "are done"),
     Status.FAILED: ("failed", "failed"),
     Status.SKIPPED: ("was skipped", "were skipped"),
     Status.PENDING: ("is still to do", "are still to do"),

@@ -480,6 +480,9 @@ def test_report_writes_its_three_files_anew(extracted, tmp_path):
     assert json.loads(ended.out) == json.loads((out / "report.json").read_text())
     assert all((out / name).stat().st_size for name in names)
     assert "in/broken.pdf" in (out / "report.html").read_text()
+    headline, *files = oracle.docherd("report", out).out.splitlines()
+    assert headline == json.loads((out / "report.json").read_bytes())["headline"]
+    assert [os.path.basename(file) for file in files] == list(names)
 
 
 def test_processors_are_listed():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from docherd import advice, report
+from docherd import advice, report, wording
 from docherd.exceptions import EnvironmentFault, UsageError
 from docherd.folder import Folder
 from docherd.model import Counts, Reason
@@ -216,14 +216,36 @@ def test_the_page_stays_small_with_the_longest_names(fake_run, tmp_path):
     """Paths of 4,000 bytes that double when escaped, in every list: below 1 MB."""
     fake = fake_run(tmp_path / "out")
     reasons = [reason for reason in Reason if not reason.skips]
-    for n in range(60 * len(reasons)):
+    for n in range(24 * len(reasons)):
         name = b"%d" % n + b"\x1b<'" * 1300 + b".x%d" % n
+        told = "'" * (n // len(reasons) % 8) + "\x1b&" * 3000
         fake.outcome(
-            fake.document(name), FAILED, str(reasons[n % len(reasons)]),
-            message="'" * n + "\x1b&" * 3000, detail="<\n" * 60_000, kind="\x1b" * 1000 + str(n),
+            fake.document(name), FAILED, str(reasons[n % len(reasons)]), message=told,
+            detail=f"{'<' * 200}\n" * 30, kind="\x1b" * 1000 + str(n),
         )  # fmt: skip
     report.write(fake.save())
     assert (fake.folder / "report.html").stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("headline", "counts"),
+    [
+        ("The one document is done", (1, 1)),
+        ("The one document was skipped", (1, 0, 0, 1)),
+        ("All 5,000 documents are done", (5000, 5000)),
+        ("All 3,000 documents failed", (3000, 0, 3000)),
+        ("None of 2 documents is done; 1 failed and 1 is still to do", (2, 0, 1)),
+        ("1 of 2 documents is done; 1 is still to do", (2, 1)),
+        (
+            "9 of 15 documents are done; 1 failed, 2 were skipped and 3 are still to do",
+            (15, 9, 1, 2),
+        ),
+        ("No documents were found", ()),
+    ],
+)
+def test_the_headline_is_good_english_for_any_numbers(headline, counts):
+    """None, one, all, and a bit of everything."""
+    assert wording.headline("finished", Counts(*counts)) == headline
 
 
 HALF = "1 of 2 documents is done; 1 is still to do."

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 
 from jinja2 import Environment, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from docherd import advice, units, wording
 from docherd.advice import Hint
@@ -21,7 +22,7 @@ from docherd.remembered import Failure, Kind
 from docherd.report import boxes, chart
 from docherd.report.alike import Messages
 from docherd.report.figures import Figures
-from docherd.sizing import Idle, Use
+from docherd.sizing import Idle, Use, telling
 from docherd.view import View
 
 #: rows: of kinds, of starts, messages of a reason, and skipped Documents of a reason
@@ -48,7 +49,7 @@ def render(view: View, figures: Figures, messages: Messages) -> str:
         throughput=line and chart.throughput(line),
         memory=line and chart.memory(line, figures.budget),
         resumed=len(line.resumed) if line else 0,
-        use=figures.use and _use(figures.use),
+        use=_use(figures.use) if figures.use and telling(figures.use) else [],
         kinds=_kinds(figures.kinds),
         spreads=_spreads(figures.kinds[:_KINDS]),
         failed=[_failed(view, messages, reason, number) for reason, number in failed],
@@ -213,7 +214,12 @@ class Failed:
     meaning: str
     remedy: Hint
     messages: list[Told]
+    #: of other messages
     more: int
+
+    @property
+    def shown(self) -> int:
+        return sum(len(told.examples) for told in self.messages)
 
 
 def _failed(view: View, messages: Messages, reason: Reason, number: int) -> Failed:
@@ -267,6 +273,14 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
+def _flags(text: str) -> Markup:
+    """Options of ours, kept from being broken after their dashes."""
+    return Markup(_FLAG.sub(r'<span class="flag">\1</span>', str(escape(text))))  # noqa: S704
+
+
+_FLAG = re.compile(r"(--[a-z-]+(?: [\d.]+[GM]B)?)")
+
+
 def _local(moment: int) -> str:
     """Unix seconds in the time zone of the machine that writes the report."""
     try:
@@ -292,6 +306,7 @@ def _template() -> Template:
         cut=_cut,
         sentence=_sentence,
         copied=_copied,
+        flags=_flags,
         local=_local,
         printed=text_of,
     )
