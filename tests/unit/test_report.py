@@ -134,6 +134,18 @@ def test_a_run_without_documents_has_a_report_too(fake_run, tmp_path):
     assert not page.css("svg")
 
 
+@pytest.mark.parametrize("began", [-(10**17), -1, 0, 10**17])
+def test_a_clock_that_was_far_off_is_no_error(fake_run, tmp_path, began):
+    """A start before the epoch, or in three billion years, is still a start."""
+    fake = fake_run(tmp_path / "out")
+    fake.outcome(fake.document(b"1.pdf"), seconds=-3)
+    fake.start(state="running")
+    fake.ledger.execute("update start set began = ?, ended = -began", (began,))
+    starts = page_of(fake.save()).css("section:last-of-type td")
+    assert re.fullmatch(r"unknown|\d{4}-\d\d-\d\d \d\d:\d\d", starts[0].text())
+    assert starts[2].text() == "interrupted"
+
+
 # ── for people ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -338,6 +350,23 @@ def test_the_timeline_keeps_every_document():
     assert line.resumed == (100,)
     assert max(line.memory) == 100
     assert len(line.rates) == len(line.memory) == 48
+
+
+def test_a_count_that_goes_back_is_no_negative_rate():
+    """A rate is never below nothing, and every step has one."""
+    samples = [Sample(1, t, done, 0, 5) for t, done in enumerate((1, 9, 4, 4, 12), 1)]
+    line = chart.timeline(lambda: iter(samples))
+    assert min(line.rates) == 0
+    assert "-" not in re.sub(r"[a-z]-[a-z]", "", chart.throughput(line))
+
+
+@pytest.mark.parametrize(("starts", "marks"), [(1, 0), (2, 1), (25, 24), (26, 0), (3000, 0)])
+def test_many_starts_are_no_fence(starts, marks):
+    """Beginnings are marked while they can be told apart."""
+    samples = [Sample(epoch, t, t, 0, 5) for epoch in range(starts) for t in (1, 2)]
+    line = chart.timeline(lambda: iter(samples))
+    assert len(line.resumed) == starts - 1
+    assert chart.throughput(line).count('class="resumed"') == marks
 
 
 @pytest.mark.parametrize("samples", [[], [Sample(1, 1.0, 1, 1, 1)], [Sample(1, 0.0, 0, 0, 0)] * 3])
