@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from docherd import advice, wording
+from docherd.alike import Messages
 from docherd.model import Counts, Reason, Status, printable
 from docherd.quoting import shell_quoted
 from docherd.remembered import Failure
-from docherd.report.alike import Messages
 from docherd.units import count
 from docherd.view import View
 

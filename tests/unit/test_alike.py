@@ -1,8 +1,8 @@
 """Failures with the same message, counted in flat memory."""
 
+from docherd.alike import DIFFERENT, EXAMPLES, Messages
 from docherd.model import Reason, Status
 from docherd.remembered import Failure
-from docherd.report.alike import DIFFERENT, EXAMPLES, Messages
 
 
 def failure(message, reason=Reason.ERROR, detail=None):

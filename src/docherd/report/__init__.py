@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from docherd.alike import Messages
 from docherd.exceptions import EnvironmentFault
 from docherd.folder import Folder, write_atomically
 from docherd.model import text_of
 from docherd.remembered import Failure
 from docherd.report import figures, page
-from docherd.report.alike import Messages
 from docherd.report.figures import Figures
 from docherd.view import View
 

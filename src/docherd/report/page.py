@@ -16,11 +16,11 @@ from markupsafe import Markup, escape
 
 from docherd import advice, units, wording
 from docherd.advice import Hint
+from docherd.alike import Messages
 from docherd.model import Reason, Status, printable, text_of
 from docherd.quoting import shell_quoted
 from docherd.remembered import Failure, Kind
 from docherd.report import boxes, chart
-from docherd.report.alike import Messages
 from docherd.report.figures import Figures
 from docherd.sizing import Idle, Use, telling
 from docherd.view import View
