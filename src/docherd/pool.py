@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from docherd import host, replies
+from docherd import host, replies, scratch
 from docherd.admission import LOOK_MIN
 from docherd.bell import Bell
 from docherd.budget import Budget
@@ -303,7 +303,9 @@ class Pool:
                 self.buried.append(child.keep_slot())
         elif child.verdict or not (child.ready or child.dismissed):
             self._count_failed_start(child)
-        host.sweep(f"{self.crew.token}.{child.number}\0", 1, SWEEP if child.reap() else 0)
+        mark = f"{self.crew.token}.{child.number}"
+        host.sweep(f"{mark}\0", 1, SWEEP if child.reap() else 0)
+        scratch.remove(f"{mark}-")
         self._forget(child)
 
     def _blame(self, child: Child, grant: Grant) -> None:

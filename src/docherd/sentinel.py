@@ -3,7 +3,7 @@
 Workers die with the engine (PR_SET_PDEATHSIG), but that signal is not inherited by what they
 started themselves (soffice, tesseract), and a child in a session of its own escapes killpg. So
 one small process waits for the end of the engine's pipe and then kills whatever carries the
-run's mark in its environment, then removes the run's temporary folders.
+run's mark in its environment, then removes the run's temporary folders, theirs among them.
 ``python -P -m docherd.sentinel PARENT TOKEN FOLDER...`` with the pipe as stdin.
 """
 
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from docherd import host, spawn
+from docherd import host, scratch, spawn
 from docherd.exceptions import EnvironmentFault
 
 #: looks in a row that must find nothing, and seconds after which what is left cannot be killed
@@ -52,6 +52,7 @@ def main() -> None:
     while os.read(0, 4096):
         pass
     host.sweep(f"{token}.", _LOOKS, _PATIENCE)
+    scratch.remove(f"{token}.")
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -36,6 +36,10 @@ READERS = {
     "epub": "book.read_epub",
     "fb2": "book.read_fb2",
     "rtf": "rtf.read",
+    "xml-word": "office.read_xml_word",
+    **{
+        kind: f"legacy.read_{kind}" for kind in ("doc", "ppt", "wpd", "pub", "vsd", "vsdx", "iwork")
+    },
     "html": "web.read",
     "eml": "mail.read",
     "mbox": "mbox.read",
@@ -75,6 +79,8 @@ _COMPRESSED = frozenset({"gzip", "bzip2", "xz"})
 
 #: kinds that may be locked, whose readers also take ``passwords``
 _LOCKED = frozenset({"pdf"})
+#: kinds that are read once they are unlocked, where their reader says that they are locked
+_UNLOCKED = frozenset({"doc", "xls"})
 
 
 class Extract:
@@ -96,6 +102,8 @@ class Extract:
         self._passwords = passwords
 
     def __call__(self, document: Document) -> Fields | Iterator[Fields]:
+        if document.kind == "ooxml-encrypted":
+            document = self._unlocked(document)
         kind = document.kind
         if kind in _COMPRESSED:
             return self._inflated(document)
@@ -106,7 +114,12 @@ class Extract:
             record["extension"] = document.path.suffix[1:].lower()
         if light:
             record["light"] = True
-        found = self._reader(kind, light)(document)
+        try:
+            found = self._reader(kind, light)(document)
+        except EncryptedError:
+            if kind not in _UNLOCKED:
+                raise
+            found = self._reader(kind, light)(self._unlocked(document))
         if isinstance(found, dict):
             return _finished(record | found)
         return (_finished(record | fields) for fields in found)
@@ -122,13 +135,16 @@ class Extract:
     def _reader(self, kind: str, light: bool) -> Reader:
         if kind == "empty":
             raise EmptyError("the file has no bytes")
-        if kind == "ooxml-encrypted":
-            raise EncryptedError("a password is needed; encrypted Office files are not opened")
         name = _LIGHTER[kind] if light else READERS.get(kind)
         if name is None:
             raise UnsupportedError(f"extract does not read {kind} yet")
         reader = _imported(name)
         return partial(reader, passwords=self._passwords) if kind in _LOCKED else reader
+
+    def _unlocked(self, document: Document) -> Document:
+        from docherd.processors.readers.passwords import unlocked
+
+        return unlocked(document, self._passwords)
 
 
 @cache

@@ -106,14 +106,18 @@ _CLAIMS = {
     ".odm": "odt",
     **dict.fromkeys((".fodt", ".fods", ".fodp", ".fodg"), "fodf"),
     ".fbz": "fb2",
+    **dict.fromkeys((".pages", ".numbers", ".key"), "iwork"),
+    ".wp": "wpd",
+    **dict.fromkeys((".vst", ".vss"), "vsd"),
+    **dict.fromkeys((".vstx", ".vssx", ".vsdm", ".vstm", ".vssm"), "vsdx"),
     ".emlx": "eml",
     ".mht": "mhtml",
 }
 _NAMED_AS_THEY_ARE = frozenset(
     """
     pdf docx pptx xlsx xlsb xls ods odt odp odg html eml mbox mhtml csv tsv md rst org json jsonl
-    xml doc ppt rtf msg png jpeg tiff gif bmp webp heic svg zip tar 7z rar epub fb2 mp3 mp4
-    avif jp2 psd xz ics vcf srt vtt ass tex ipynb yaml toml ini adoc
+    xml doc ppt rtf wpd pub vsd vsdx msg png jpeg tiff gif bmp webp heic svg zip tar 7z rar epub
+    fb2 mp3 mp4 avif jp2 psd xz ics vcf srt vtt ass tex ipynb yaml toml ini adoc
     """.split()  # noqa: SIM905 - one word a line would fill two screens
 )
 

@@ -133,7 +133,7 @@ def make_odt():
     from odf.meta import CreationDate
     from odf.opendocument import OpenDocumentText
     from odf.style import Footer, Header, MasterPage, PageLayout
-    from odf.table import Table, TableCell, TableRow
+    from odf.table import Table, TableCell, TableColumn, TableRow
     from odf.text import H, Note, NoteBody, NoteCitation, P, S, Span
 
     text = OpenDocumentText()
@@ -151,6 +151,7 @@ def make_odt():
     paragraph.addElement(note)
     text.text.addElement(paragraph)
     table, row = Table(name="Table"), TableRow()
+    table.addElement(TableColumn(numbercolumnsrepeated=2))
     for words in (["left"], ["right", "below"]):
         cell = TableCell()
         for word in words:

@@ -15,7 +15,7 @@ from docherd.document import Document
 from docherd.processors.readers import package
 from docherd.processors.readers.markup import safe_parser
 from docherd.processors.readers.parsing import corrupt_on
-from docherd.processors.readers.properties import office_properties
+from docherd.processors.readers.properties import office_properties, office_properties_below
 
 if TYPE_CHECKING:
     from docx.opc.part import Part
@@ -26,7 +26,7 @@ _MALFORMED = (KeyError, ValueError, AttributeError, TypeError, IndexError, etree
 
 
 def read_docx(document: Document, *, light: bool = False) -> dict[str, object]:
-    """Text in document order (cells tab by tab), then foot- and endnotes, headers and footers.
+    """Text in document order (cells tab by tab), then notes and comments, headers and footers.
 
     ``light``: pictures are not loaded, and no part is parsed twice.
     """
@@ -44,6 +44,15 @@ def read_docx(document: Document, *, light: bool = False) -> dict[str, object]:
     return record
 
 
+def read_xml_word(document: Document) -> dict[str, object]:
+    """Word 2003's XML, which holds all in one file: as `read_docx`."""
+    with corrupt_on(*_MALFORMED):
+        root = etree.fromstring(document.read_bytes(), safe_parser())
+        about = root.find("{*}DocumentProperties")
+        stated = {} if about is None else office_properties_below(about).stated()
+        return stated | {"text": _flow(root)}
+
+
 def _side_parts(parts: Iterable[Part]) -> list[Part]:
     """Parts that hold text beside the main one, in a fixed order."""
     found = [(part.content_type.rpartition(".")[2], str(part.partname), part) for part in parts]
@@ -52,7 +61,7 @@ def _side_parts(parts: Iterable[Part]) -> list[Part]:
     return [part for _, _, part in sorted(ranked, key=lambda each: each[:2])]
 
 
-_SIDES = ("footnotes", "endnotes", "header", "footer")
+_SIDES = ("footnotes", "endnotes", "comments", "header", "footer")
 
 
 def _root(part: Part) -> etree._Element:

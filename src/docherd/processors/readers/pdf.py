@@ -11,6 +11,7 @@ import pypdfium2.raw as pdfium
 from docherd.document import Document
 from docherd.exceptions import CorruptError, EncryptedError
 from docherd.processors.readers.parsing import one_line
+from docherd.processors.readers.passwords import needed
 from docherd.processors.readers.properties import Properties, iso_8601, names
 
 
@@ -40,8 +41,7 @@ def _opened(file: BinaryIO, passwords: tuple[str, ...]) -> pypdfium2.PdfDocument
                 raise EncryptedError("PDFium does not know this encryption") from error
             if error.err_code != pdfium.FPDF_ERR_PASSWORD:
                 raise CorruptError(one_line(error)) from error
-    tried = f"; {len(passwords)} passwords do not fit" if passwords else ""
-    raise EncryptedError(f"a password is needed{tried}")
+    raise needed(len(passwords))
 
 
 def _forget_last_error() -> None:

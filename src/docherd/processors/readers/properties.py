@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from docherd.exceptions import CorruptError, EncryptedError
+from docherd.exceptions import CorruptError
 from docherd.processors.readers.encoding import decode
 from docherd.processors.readers.parsing import corrupt_on
 
@@ -83,6 +83,14 @@ def properties_below(meta: etree._Element) -> Properties:
     return _named(_leaves(meta), created="creation-date", modified="date")
 
 
+def office_properties_below(about: etree._Element) -> Properties:
+    """From the element of Word 2003's XML that stands for docProps/core.xml."""
+    stated = {name.lower(): value for name, value in _leaves(about).items()}
+    return _named(
+        stated | {"creator": stated.get("author", "")}, created="created", modified="lastsaved"
+    )
+
+
 def _from_xml(archive: zipfile.ZipFile, member: str, created: str, modified: str) -> Properties:
     from lxml import etree
 
@@ -118,19 +126,13 @@ def _leaves(root: etree._Element) -> dict[str, str]:
 # ── properties in OLE: the SummaryInformation of Office 97 ───────────────────────────────────
 
 #: numbers of the properties in [MS-OLEPS]
-_CODEPAGE, _TITLE, _AUTHOR, _CREATED, _SAVED, _SECURITY = 1, 2, 4, 12, 13, 19
-_PASSWORD_PROTECTED = 1
+_CODEPAGE, _TITLE, _AUTHOR, _CREATED, _SAVED = 1, 2, 4, 12, 13
 
 
 def ole_properties(file: BinaryIO) -> Properties:
-    """From the SummaryInformation stream; silent where it is missing or broken.
-
-    Raises EncryptedError where the stream says that a password is needed to read the rest.
-    """
+    """From the SummaryInformation stream; silent where it is missing or broken."""
     stated = _summary(file)
-    security, codepage = stated.get(_SECURITY), stated.get(_CODEPAGE)
-    if isinstance(security, int) and security & _PASSWORD_PROTECTED:
-        raise EncryptedError("a password is needed")
+    codepage = stated.get(_CODEPAGE)
     return Properties(
         title=_ole_text(stated.get(_TITLE), codepage),
         authors=names(_ole_text(stated.get(_AUTHOR), codepage)),

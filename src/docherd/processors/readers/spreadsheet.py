@@ -9,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from docherd.document import Document
-from docherd.exceptions import CorruptError, EncryptedError
+from docherd.exceptions import CorruptError
 from docherd.processors.readers import package
 from docherd.processors.readers.parsing import corrupt_on, one_line
+from docherd.processors.readers.passwords import is_locked, needed
 from docherd.processors.readers.properties import (
     Properties,
     office_properties,
@@ -38,13 +39,15 @@ def read_ods(document: Document) -> dict[str, object]:
     """An OpenDocument spreadsheet: the rows of every sheet, a tab between cells."""
     with document.open() as file, package.opened(file) as archive:
         if package.is_encrypted_open_document(archive):
-            raise EncryptedError("a password is needed")
+            raise needed()
         return _record(document, file, open_document_properties(archive))
 
 
 def read_xls(document: Document) -> dict[str, object]:
     """An Excel 5 to 2003 workbook: the rows of every sheet, a tab between cells."""
     with document.open() as file:
+        if is_locked(file):
+            raise needed()
         return _record(document, file, ole_properties(file))
 
 
@@ -67,7 +70,7 @@ def _calamine_errors() -> Iterator[None]:
             yield
     except CorruptError as error:
         if isinstance(error.__cause__, PasswordError):
-            raise EncryptedError("a password is needed") from error
+            raise needed() from error
         raise
     except BaseException as error:
         # A Rust panic derives from BaseException and has no importable name; it unwinds cleanly.

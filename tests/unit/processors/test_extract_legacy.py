@@ -1,0 +1,170 @@
+"""Old Word, PowerPoint and others, with the programs that read them where these are installed."""
+
+import shutil
+import socket
+import struct
+
+import pytest
+
+from docherd import scratch
+from docherd.exceptions import CorruptError, EncryptedError, UnsupportedError
+from docherd.processors import programs
+from docherd.processors.extract import Extract
+from docherd.processors.readers import legacy
+
+WORDS = b"A paragraph of Word 6\rGr\xfc\xdfe\rwith more text\r"
+
+needs_catdoc = pytest.mark.skipif(not shutil.which("catdoc"), reason="no catdoc: make apt")
+needs_soffice = pytest.mark.skipif(
+    not (shutil.which("soffice") and legacy._is_able("sw") and legacy._is_able("sd")),
+    reason="no LibreOffice: apt-get install libreoffice-writer libreoffice-impress",
+)
+
+
+def compound(name, content):
+    """An OLE compound file with one stream, which is at least as long as one must be."""
+    content = content.ljust(max(4096, -(-len(content) // 512) * 512), b"\0")
+    sectors = len(content) // 512
+    chain = [*range(3, sectors + 2), 0xFFFFFFFE]
+    fat = [0xFFFFFFFD, 0xFFFFFFFE, *chain]
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
+    header += struct.pack(
+        "<HHHHH6xIIIIIIIII", 62, 3, 0xFFFE, 9, 6, 0, 1, 1, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0
+    )
+    header += struct.pack("<109I", 0, *[0xFFFFFFFF] * 108)
+    root = entry("Root Entry", 5, 1, 0xFFFFFFFE, 0)
+    directory = root + entry(name, 2, 0xFFFFFFFF, 2, len(content)) + bytes(256)
+    table = struct.pack(f"<{len(fat)}I", *fat).ljust(512, b"\xff")
+    assert len(header) == len(table) == len(directory) == 512
+    return header + table + directory + content
+
+
+def entry(name, kind, child, start, size):
+    text = (name + "\0").encode("utf-16-le")
+    return (
+        text.ljust(64, b"\0")
+        + struct.pack("<HBBIII", len(text), kind, 1, 0xFFFFFFFF, 0xFFFFFFFF, child)
+        + bytes(36)
+        + struct.pack("<IQ", start, size)
+    )
+
+
+def word(flags=0):
+    """What is needed of a Word 6 file to be one: its header and its text."""
+    header = struct.pack("<HHHHH", 0xA5DC, 104, 0, 1033, 0) + struct.pack("<H12x", flags)
+    header += struct.pack("<II", 768, 768 + len(WORDS))
+    return compound("WordDocument", header.ljust(768, b"\0") + WORDS)
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    monkeypatch.setattr(programs, "found", lambda name: None)
+    legacy._is_able.cache_clear()
+    yield
+    legacy._is_able.cache_clear()
+
+
+@pytest.fixture
+def only_catdoc(monkeypatch):
+    found = programs.found
+    monkeypatch.setattr(programs, "found", lambda name: found(name) if name == "catdoc" else None)
+    legacy._is_able.cache_clear()
+    yield
+    legacy._is_able.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "packages"),
+    [
+        ("a.doc", word(), "libreoffice-writer or catdoc"),
+        ("a.ppt", compound("PowerPoint Document", b"x"), "libreoffice-impress"),
+        ("a.vsd", compound("VisioDocument", b"x"), "libreoffice-impress"),
+        ("a.wpd", b"\xffWPC\x10\0\0\0", "libreoffice-writer"),
+    ],
+)
+def test_what_is_missing_is_named(nothing_installed, extract, name, data, packages):
+    """Skipped as unsupported, with what to install."""
+    with pytest.raises(UnsupportedError, match=f"apt-get install {packages}$"):
+        extract(name, data)
+
+
+def test_encrypted_ones_are_encrypted(nothing_installed, document, extract):
+    """Told by their own headers, before any program is asked; this one cannot be decrypted."""
+    with pytest.raises(EncryptedError, match="--password-file"):
+        extract("a.doc", word(0x100))
+    shown = document("a.ppt", compound("Current User", bytes(12) + b"\xdf\xc4\xd1\xf3"))
+    shown._kind = "ppt"
+    with pytest.raises(EncryptedError, match="pptx"):
+        Extract(("given",))(shown)
+
+
+@needs_catdoc
+def test_catdoc_reads_word_where_libreoffice_is_not_installed(only_catdoc, extract):
+    """Paragraph by paragraph, in the right encoding, and it says who read it."""
+    record = extract("a.doc", word())
+    assert record["program"] == "catdoc"
+    assert record["text"] == "A paragraph of Word 6\nGrüße\nwith more text"
+
+
+@pytest.fixture(scope="session")
+def made(samples, tmp_path_factory):
+    """A .doc and a .ppt that LibreOffice made of our OpenDocument samples, and one with links."""
+    made = {}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x"
+        secret = tmp_path_factory.mktemp("secret") / "secret.txt"
+        secret.write_text("SECRET")
+        sources = {
+            ("a", "odt", "doc"): samples["a.odt"],
+            ("a", "odp", "ppt"): samples["a.odp"],
+            ("linked", "fodt", "doc"): LINKED.format(url, secret.as_uri(), url).encode(),
+        }
+        for (name, kind, wanted), data in sources.items():
+            with scratch.folder() as folder:
+                (folder / f"document.{kind}").write_bytes(data)
+                made[f"{name}.{wanted}"] = legacy._made(folder, kind, wanted)
+        yield made, server
+
+
+LINKED = """<office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" xmlns:xlink="http://www.w3.org/1999/xlink"
+xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0" office:version="1.3"
+xmlns:svg="urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0"
+office:mimetype="application/vnd.oasis.opendocument.text"><office:body><office:text><text:p>Start
+<draw:frame svg:width="3cm" svg:height="3cm" text:anchor-type="as-char"><draw:image
+xlink:href="{}"/></draw:frame></text:p><text:section text:name="A"><text:section-source
+xlink:href="{}"/><text:p>old</text:p></text:section><text:section text:name="B">
+<text:section-source xlink:href="{}"/><text:p>older</text:p></text:section></office:text>
+</office:body></office:document>"""
+
+
+@needs_soffice
+def test_libreoffice_reads_word_and_powerpoint(made, document):
+    """With notes, headers and tables, and the properties; slide by slide."""
+    record = Extract()(document("a.doc", made[0]["a.doc"]))
+    assert (record["program"], record["title"]) == ("soffice", "A title")
+    lines = record["text"].split("\n")
+    assert lines[0] == "A heading"
+    assert {"left\tright", "what the note says", "the header", "the footer"} < set(lines)
+    record = Extract()(document("a.ppt", made[0]["a.ppt"]))
+    assert (record["slides"], record["program"]) == (2, "soffice")
+    assert record["text"].startswith("slide 1")
+
+
+@needs_soffice
+def test_libreoffice_loads_nothing_from_outside(made, extract):
+    """Neither pictures nor sections that a document says are elsewhere."""
+    data, server = made
+    text = extract("a.doc", data["linked.doc"])["text"]
+    assert "Start" in text
+    assert "SECRET" not in text
+    with pytest.raises(BlockingIOError):
+        server.accept()
+
+
+@needs_soffice
+def test_what_libreoffice_cannot_read_is_corrupt(extract):
+    """Its complaint is told."""
+    with pytest.raises(CorruptError, match="LibreOffice"):
+        extract("a.ppt", compound("PowerPoint Document", b"no records"))
