@@ -31,7 +31,7 @@ test-long: $(VENV)/.installed-test
 # Debian packages some tests use; those tests say so and skip where they are missing.
 apt:
 	apt-get update -q
-	apt-get install -q -y strace chromium util-linux
+	apt-get install -q -y strace chromium util-linux catdoc
 
 examples: $(VENV)/.installed-test
 	$(BIN)/python examples/make_documents.py

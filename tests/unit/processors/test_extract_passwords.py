@@ -30,7 +30,7 @@ def test_the_password_that_fits_opens(samples, locked, extract):
 
 
 def test_the_kind_of_the_document_stays(locked, document):
-    """What was found in the tree is an encrypted file."""
+    """What was found in the tree is an encrypted file; its name still tells what it promises."""
     doc = document("a.docx", locked)
     assert Extract(("opens",))(doc)["kind"] == "docx"
     assert (doc.kind, type(doc)) == ("ooxml-encrypted", Document)

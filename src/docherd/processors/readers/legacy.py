@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -18,8 +18,8 @@ from docherd.document import Document
 from docherd.exceptions import CorruptError, EncryptedError
 from docherd.processors import programs
 from docherd.processors.readers import opendocument, passwords, spreadsheet
+from docherd.processors.readers.inside import Inside
 from docherd.processors.readers.properties import ole_properties
-from docherd.processors.replaced import Replaced
 
 _CHUNK = 1 << 20
 
@@ -136,7 +136,9 @@ def _converted(document: Document, kind: str, wanted: str) -> dict[str, object]:
             shutil.copyfileobj(file, copy, _CHUNK)
         made = _made(folder, kind, wanted)
     reader = spreadsheet.read_ods if wanted == "ods" else opendocument.read
-    return {"program": "soffice"} | reader(Replaced(document, made))
+    return {"program": "soffice"} | reader(
+        Inside(document, f"document.{wanted}", partial(io.BytesIO, made))
+    )
 
 
 def _made(folder: Path, kind: str, wanted: str) -> bytes:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 from xml.parsers.expat import ExpatError
 
 from docherd.document import Document
 from docherd.exceptions import CorruptError, EncryptedError
+from docherd.processors.readers.inside import Inside
 from docherd.processors.readers.parsing import corrupt_on
-from docherd.processors.replaced import Replaced
 
 if TYPE_CHECKING:
     import olefile
@@ -67,7 +68,7 @@ def _opened(document: Document, passwords: Sequence[str]) -> Document:
                 continue
             plain = io.BytesIO()
             locked.decrypt(plain)
-            return Replaced(document, plain.getvalue())
+            return Inside(document, document.path.name, partial(io.BytesIO, plain.getvalue()))
     raise needed(len(passwords))
 
 
