@@ -40,6 +40,11 @@ class _Refine:
 
 
 @dataclass(frozen=True, slots=True)
+class _Call:
+    work: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class _Seal:
     pass
 
@@ -49,7 +54,7 @@ class _Vanished:
     prune: bool
 
 
-_Job: TypeAlias = _Commit | _Discover | _Refine | _Seal | _Vanished
+_Job: TypeAlias = _Call | _Commit | _Discover | _Refine | _Seal | _Vanished
 
 
 class Committer:
@@ -89,6 +94,10 @@ class Committer:
     def vanished(self, prune: bool) -> None:
         """The walk took everything: what it did not meet is gone."""
         self._put(_Vanished(prune))
+
+    def call(self, work: Callable[[], None]) -> None:
+        """Have something done in the thread, after all that was asked for before."""
+        self._put(_Call(work))
 
     def seal(self) -> None:
         self._put(_Seal())
@@ -169,6 +178,8 @@ class Committer:
                 self._discovered.put(self._ledger.refine(refined))
             case _Vanished(prune):
                 self._ledger.vanished(prune)
+            case _Call(work):
+                work()
             case _Seal():
                 self._segment.seal()
                 self._segment.check()  # nobody took away what was published before

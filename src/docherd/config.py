@@ -263,6 +263,16 @@ class Options:
             group="inputs",
         ),
     )
+    dedup: bool = _option(
+        False,
+        Flag(
+            "process identical files once: the Records of the others are made from those, with a"
+            " key duplicate_of (reads files that have the same size)",
+            None,
+            pinned=True,
+            group="inputs",
+        ),
+    )
     prune: bool = _option(
         False,
         Flag("take the Records of files that are gone out of the data", None, group="inputs"),

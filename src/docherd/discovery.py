@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from docherd.exceptions import EnvironmentFault
 from docherd.model import Found, Reason, Status
 from docherd.outcomes import Outcomes
-from docherd.rows import Discovered, Known, OutcomeRow
+from docherd.rows import Discovered, Known, OutcomeRow, Standing
 from docherd.schema import PRUNED, insert
+from docherd.sizes import Sizes
 
 #: paths looked up with one statement
 LOOKUP = 500
@@ -47,6 +51,16 @@ class Discovery:
         self._seen = bytearray(self._documents + 1)
         #: finished Documents that this walk met as they were
         self.unchanged = 0
+        #: which sizes there are, where those that have one in common are to wait
+        self._sizes: Sizes | None = None
+        #: known ones of a batch that have another size now
+        self._resized: set[int] = set()
+
+    def hold_alike(self) -> None:
+        """From now on a Document waits where another one has its size (--dedup)."""
+        self._sizes = Sizes()
+        for (size,) in self._db.execute("select size from document"):
+            self._sizes.add(size)
 
     def take(self, batch: Sequence[Found]) -> Discovered:
         """Insert the new, re-open the changed, note the seen."""
@@ -64,7 +78,19 @@ class Discovery:
         for found in batch if known else ():
             if (row := known.get((found.root, found.path))) is not None:
                 self._compare(found, row, result)
-        return result
+        return result if self._sizes is None else replace(result, held=self._alike(result))
+
+    def _alike(self, result: Discovered) -> set[int]:
+        """Those of the ready that have the size of another one, met earlier."""
+        assert self._sizes
+        held = set()
+        for document, found in zip(result.ready, result.found, strict=True):
+            if document > self._earlier or document in self._resized:
+                self._sizes.add(found.size)
+            if self._sizes.shared(found.size):
+                held.add(document)
+        self._resized.clear()
+        return held
 
     def _see_below(self, folder: Found) -> None:
         """What is in a folder that cannot be read now is not known to be gone."""
@@ -178,6 +204,8 @@ class Discovery:
         if self._seen[document]:
             return
         self._seen[document] = 1
+        if known.size != found.size:
+            self._resized.add(document)
         same = known.same_as(found) and not outcomes.is_gone(document)
         # As it is known: a probe may have refined it.
         stratum = known.stratum if same else self._stratum(found.path, found.size)[0]
@@ -208,6 +236,39 @@ class Discovery:
         assert found.reason
         status = Status.SKIPPED if found.reason.skips else Status.FAILED
         self._outcomes.append(OutcomeRow(document, status, found.reason, message=found.message))
+
+    def compared(self, digests: Mapping[int, bytes], again: Sequence[int]) -> None:
+        """Contents have been read; ``again``: what was made of them has to be made anew."""
+        rows = list(digests.items())
+        for start in range(0, len(rows), LOOKUP):
+            part = rows[start : start + LOOKUP]
+            # One statement: see schema.insert.
+            self._db.execute(
+                f"with new(id, digest) as (values {','.join(['(?, ?)'] * len(part))})"  # noqa: S608
+                " update document set digest = new.digest from new where document.id = new.id",
+                list(itertools.chain.from_iterable(part)),
+            )
+        for document in again:
+            if not self._outcomes.is_pending(document):
+                self._outcomes.append(OutcomeRow(document, Status.PENDING))
+
+    def let_go(self, documents: Sequence[int]) -> Discovered:
+        """These were held, and may be processed after all, where they are pending."""
+        rows = self._db.execute(
+            "select id, stratum from document where id in (select value from json_each(?))",
+            (json.dumps(documents),),
+        )
+        strata = {document: self._names[stratum] for document, stratum in rows.fetchall()}
+        ready = [each for each in documents if self._outcomes.is_pending(each)]
+        carried = {d: self._outcomes.carried[d] for d in ready if d in self._outcomes.carried}
+        return Discovered(ready, carried, [strata[each] for each in ready], [])
+
+    def standing(self, document: int) -> Standing:
+        """The Document, and what became of it."""
+        row = self._db.execute(
+            "select root, path, size, mtime_ns, inode from document where id = ?", (document,)
+        ).fetchone()
+        return self._outcomes.standing(document, Found(*row))
 
     def refine(self, refined: Mapping[int, str]) -> Discovered:
         """These Documents have been found to be of other strata, by row; they may be processed."""

@@ -25,8 +25,8 @@ from typing import NamedTuple
 from docherd.model import Reason, Task
 from docherd.wire import INLINE, SPOOL
 
-#: the keys that docherd puts first in every Record
-OWN_KEYS = ("document", "path", "ordinal")
+#: the keys that docherd puts first in every Record, the last one in those of copies
+OWN_KEYS = ("document", "path", "ordinal", "duplicate_of")
 #: characters from which on a text is worth a way of its own
 LONG = 1000
 #: errors of a descriptor that is not the spool any more
@@ -135,8 +135,7 @@ class Lines:
     def _opening(self) -> str:
         """What each line begins with; most Documents without Records never pay for it."""
         if not self._head:
-            names = {"document": self._task.id, "path": self._task.path}
-            self._head = _encoder.encode(names)[:-1] + ', "ordinal": '
+            self._head = opening(self._task)
         return self._head
 
     def _line(self, *pieces: bytes | memoryview) -> None:
@@ -169,6 +168,12 @@ class Lines:
                     raise  # the Document closed it, or took its place
                 raise SpoolFull(error.strerror) from None  # the disk's fault
             view, self.spool = view[written:], self.spool + written
+
+
+def opening(task: Task) -> str:
+    """What each line of a Document begins with, up to its ordinal."""
+    names = {"document": task.id, "path": task.path}
+    return _encoder.encode(names)[:-1] + ', "ordinal": '
 
 
 def _bare(value: dict[str, object] | str) -> list[bytes]:

@@ -26,6 +26,7 @@ from docherd.exceptions import (
 from docherd.folder import write_atomically
 from docherd.gauge import Gauge
 from docherd.herald import Herald
+from docherd.intake import Intake
 from docherd.job import Job, Summary, limits, within_files
 from docherd.model import Counts, Outcome, Snapshot, Status
 from docherd.pace import Pace
@@ -84,9 +85,9 @@ class Engine:
         self._herald = Herald(rooms, rules, display, force=job.options.force)
         #: why the run ends early, where neither a signal nor an error says so
         self._policy: PolicyStop | EnvironmentFault | None = None
-        #: batches handed to the committer and not yet committed
-        self._to_discover = 0
-        self._vanished = self._warned = False
+        prune = job.options.prune
+        self._intake = Intake(rooms, self._pace.pending, self._input_lost, prune=prune)
+        self._warned = False
         self._waiting = ""
         self._start = self._committed = self._shown = self._sampled = time.monotonic()
         self._told_status = 0.0
@@ -98,11 +99,13 @@ class Engine:
         """Process everything, or as much as the stop allows."""
         try:
             while not self._over(self._rooms.pool):
-                self._discover(self._rooms.source)
+                self._intake.turn(ending=self._ending)
                 self._feed(self._rooms.pool)
                 self._gauge.turn(self._left, stuck=self._backlog >= BACKLOG)
                 for outcome in self._rooms.pool.outcomes(TICK):
                     self._settle(outcome)
+                for outcome in self._rooms.copies.outcomes(self._idle, self._commit):
+                    self._record(outcome)
                 self._commit_if_due()
                 self._tell()
                 self._show_if_due()
@@ -115,26 +118,6 @@ class Engine:
         self._display.close(snapshot)
         return self._summary(snapshot)
 
-    def _discover(self, walk: source.Source) -> None:
-        """source ─► ledger, a few batches ahead; ledger ─► window once they are committed."""
-        while self._to_discover < 2 and not self._ending and (batch := walk.take()):
-            if any(each.reason in source.NOT_THERE for each in batch) and self._input_lost():
-                break  # the next start walks again
-            self._rooms.committer.discover(batch)
-            self._to_discover += 1
-        for found in self._rooms.committer.discovered():
-            if found.refined:
-                self._rooms.supply.added(found.ready)
-                self._pace.pending.subtract(found.refined)
-            else:
-                self._to_discover -= 1
-            self._rooms.window.add(found)
-            self._pace.pending.update(found.strata)
-        over = self._walked and walk.complete and not self._vanished and not self._ending
-        if over and not self._input_lost():
-            self._vanished = True
-            self._rooms.committer.vanished(self._job.options.prune)
-
     def _input_lost(self) -> bool:
         """True where a whole input has gone away: the run stops, and no Document is blamed."""
         if why := self._rooms.source.lost():
@@ -142,11 +125,6 @@ class Engine:
                 f"{why} The rest stays pending: run the same command again when it is back"
             )
         return bool(why)
-
-    @property
-    def _walked(self) -> bool:
-        """Every input has been found and committed."""
-        return self._rooms.source.ended and not self._to_discover
 
     @property
     def _ending(self) -> bool:
@@ -171,7 +149,7 @@ class Engine:
             return
         supply, scheduler = self._rooms.supply, self._rooms.scheduler
         supply.refill(self._in_hand)
-        over = self._walked and not supply.waiting
+        over = self._intake.walked and not supply.waiting
         scheduler.memory = pool.budget.size
         pool.crew.grow(scheduler.waiting + (scheduler.deferred if over else 0))
         while pool.crew.has_room() and self._backlog < BACKLOG:
@@ -193,7 +171,7 @@ class Engine:
         scheduler, supply = self._rooms.scheduler, self._rooms.supply
         if self._ending:
             return 0
-        return scheduler.waiting + supply.waiting if self._walked else math.inf
+        return scheduler.waiting + supply.waiting if self._intake.walked else math.inf
 
     def _in_hand(self) -> Counter[str]:
         return Counter(busy.stratum for busy in self._rooms.pool.in_hand())
@@ -213,15 +191,20 @@ class Engine:
             self._outcomes.append(outcome._replace(status=Status.PENDING))
             self._pace.defer(outcome, self._rooms.pool.start_seconds)
             self._rooms.log.outcome(outcome, "will be tried again")
+            self._mind_the_rules(outcome, final=False)
         else:
-            self._outcomes.append(outcome)
-            self._bytes += outcome.length
-            self._pace.end(outcome)
             self._gauge.end(outcome)
             self._herald.note(outcome)
-            if outcome.status is Status.FAILED:
-                self._rooms.log.outcome(outcome)
-        self._mind_the_rules(outcome, final=verdict is Verdict.FINAL)
+            self._record(outcome)
+
+    def _record(self, outcome: Outcome) -> None:
+        """What is final, of an attempt or of a copy, goes into the next commit."""
+        self._outcomes.append(outcome)
+        self._bytes += outcome.length
+        self._pace.end(outcome)
+        if outcome.status is Status.FAILED:
+            self._rooms.log.outcome(outcome)
+        self._mind_the_rules(outcome, final=True)
 
     def _mind_the_rules(self, outcome: Outcome, *, final: bool) -> None:
         try:
@@ -292,9 +275,14 @@ class Engine:
             return False
         if self._ending:
             return True
+        return self._intake.walked and self._idle and not self._rooms.copies.waiting
+
+    @property
+    def _idle(self) -> bool:
+        """Nothing is in hand, and nothing waits for a worker."""
         scheduler, supply = self._rooms.scheduler, self._rooms.supply
-        nothing_left = not (scheduler.waiting or scheduler.deferred or supply.waiting)
-        return self._walked and nothing_left
+        left = self._rooms.pool.crew.busy or scheduler.waiting or scheduler.deferred
+        return not (left or supply.waiting or self._ending)
 
     # ── showing ──────────────────────────────────────────────────────────────────────────────
 
@@ -313,7 +301,7 @@ class Engine:
 
     def _foretell(self) -> None:
         """Once: how long it will take; stop where the disk cannot hold what comes of it."""
-        if self._walked and not self._ending:
+        if self._intake.walked and not (self._ending or self._rooms.copies.comparing):
             self._policy = self._herald.tell(self._pace.pending)
 
     def _write_status(self, snapshot: Snapshot) -> None:
@@ -333,7 +321,7 @@ class Engine:
             finished=pace.finished,
             rate=pace.rate(seconds),
             eta=pace.eta(self._rooms.forecast, busy, seconds) if going else None,
-            walking=not self._walked,
+            walking=not self._intake.walked,
             workers=self._rooms.pool.crew.size,
             auto=self._gauge.auto,
             busy=busy,
@@ -358,6 +346,7 @@ class Engine:
         rooms = self._rooms
         state = "interrupted" if self._ending else "finished"
         rooms.source.close()
+        rooms.copies.close()
         self._commit()
         rooms.committer.seal()
         rooms.committer.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from docherd import advice, wording
-from docherd.alike import Messages
+from docherd.messages import Messages
 from docherd.model import Counts, Reason, Status, printable
 from docherd.quoting import shell_quoted
 from docherd.remembered import Failure

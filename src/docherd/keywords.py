@@ -38,6 +38,7 @@ class RunOptions(WorkOptions, total=False):
     hidden: bool | None
     limit: int | None
     checksum: bool | None
+    dedup: bool | None
     prune: bool | None
     force: bool | None
     max_failures: int | None

@@ -21,7 +21,7 @@ from docherd.discovery import Discovery
 from docherd.exceptions import DamageError, EnvironmentFault, mendable
 from docherd.model import Found, Reason, Status
 from docherd.outcomes import Outcomes
-from docherd.rows import Discovered, Note, OutcomeRow, Part, Placed, Written
+from docherd.rows import Discovered, Note, OutcomeRow, Part, Placed, Standing, Written
 from docherd.schema import APPLICATION_ID, SCHEMA, VERSION, check
 
 #: bytes free below which whatever SQLite calls it is a full disk
@@ -171,6 +171,26 @@ class Ledger:
         """Note the strata of Documents that were probed, by row; they may be processed now."""
         with self._transaction():
             return self._discovery.refine(refined)
+
+    def hold_alike(self) -> None:
+        """From now on what is discovered waits where another Document has its size."""
+        with self._translating():
+            self._discovery.hold_alike()
+
+    def compared(self, digests: Mapping[int, bytes], again: Sequence[int]) -> None:
+        """Note contents by row; ``again``: Documents that are pending once more."""
+        with self._transaction():
+            self._discovery.compared(digests, again)
+
+    def let_go(self, documents: Sequence[int]) -> Discovered:
+        """These were held, and may be processed after all."""
+        with self._translating():
+            return self._discovery.let_go(documents)
+
+    def standing(self, document: int) -> Standing:
+        """A Document, by row, and what became of it."""
+        with self._translating():
+            return self._discovery.standing(document)
 
     def vanished(self, prune: bool) -> int:
         """After a walk that took everything: what it did not meet is gone; how many were new."""

@@ -10,8 +10,8 @@ import sqlite3
 import time
 from collections import Counter
 
-from docherd.model import Counts, Reason, Status
-from docherd.rows import Carried, OutcomeRow, Written
+from docherd.model import Counts, Found, Reason, Status
+from docherd.rows import Carried, OutcomeRow, Standing, Written
 from docherd.schema import CODE, PRUNED, STATUSES, insert
 
 _PENDING, _DONE, _GONE = CODE[Status.PENDING], CODE[Status.DONE], CODE[Status.GONE]
@@ -77,6 +77,20 @@ class Outcomes:
 
     def is_gone(self, document: int) -> bool:
         return self.status[document] == _GONE
+
+    def standing(self, document: int, found: Found) -> Standing:
+        """What became of a Document, as of its last outcome."""
+        if self.is_pending(document):
+            return Standing(found, Status.PENDING, None, None, 0, None, 0, 0, 0, "")
+        row, status, reason = self._last(document)
+        kind, records, *where, message = self._db.execute(
+            "select kind, records, part, offset, length, crc, message from outcome where id = ?",
+            (row,),
+        ).fetchone()
+        part, offset, length, crc = where
+        why = Reason(reason) if reason and STATUSES[status] is not Status.GONE else None
+        lines = (part, offset or 0, length or 0, crc or 0)
+        return Standing(found, STATUSES[status], why, kind, records or 0, *lines, message or "")
 
     def current(self, status: Status, reason: str | None, *, any_reason: bool = False) -> list[int]:
         """Documents whose last outcome has this status and reason."""

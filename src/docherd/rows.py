@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -30,6 +30,8 @@ class Discovered:
     found: list[Found]
     #: strata that they were of before, where they had been found and were refined
     refined: Sequence[str] = ()
+    #: those of `ready` that wait, because another one has their size (--dedup)
+    held: Collection[int] = ()
 
 
 class Placed(NamedTuple):
@@ -70,6 +72,26 @@ class Written(NamedTuple):
     length: int
     crc: int
     records: int
+
+
+class Standing(NamedTuple):
+    """A Document, and the outcome that counts."""
+
+    found: Found
+    status: Status
+    reason: Reason | None
+    kind: str | None
+    #: and how long they are: no part where there are none
+    records: int
+    part: int | None
+    offset: int
+    length: int
+    crc: int
+    message: str
+
+
+#: what the message of a copy's outcome begins with; no attempt is charged for one
+COPY_OF = "copy of "
 
 
 class OutcomeRow(NamedTuple):

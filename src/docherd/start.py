@@ -16,6 +16,8 @@ from pathlib import Path
 
 from docherd import experience, source
 from docherd.committer import Committer
+from docherd.comparer import Order
+from docherd.copies import Copies
 from docherd.exceptions import DamageError, DocherdError, EnvironmentFault
 from docherd.folder import Folder
 from docherd.forecast import Forecast
@@ -67,6 +69,7 @@ class Rooms:
     forecast: Forecast
     pool: Pool
     committer: Committer
+    copies: Copies
     log: Log
 
 
@@ -109,6 +112,11 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
     stack.callback(_close_quietly, committer)
     forecast = Forecast(ledger.learned(), experience.recall(job.processor.known_as))
     scheduler = Scheduler(rules, forecast)
+    copies = Copies(ledger, about.inputs, window, committer)
+    stack.callback(copies.close)
+    if job.options.dedup:
+        order = Order(str(folder.path.absolute()), about.inputs, job.options.max_input)
+        copies.turn_on(order, pool.wake, log.line)
     return Rooms(
         folder=folder,
         about=about,
@@ -120,6 +128,7 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
         forecast=forecast,
         pool=pool,
         committer=committer,
+        copies=copies,
         log=log,
     )
 

@@ -30,6 +30,7 @@ VALUES = {
     "hidden": [(True, True)],
     "limit": [(1, 1), ("100", 100)],
     "checksum": [(True, True)],
+    "dedup": [(True, True)],
     "prune": [(True, True)],
     "nice": [(19, 19), ("0", 0)],
     "passwords": [(["a", "b"], ("a", "b"))],
@@ -126,6 +127,7 @@ def test_what_results_depend_on_is_pinned():
         "include": ["*.pdf"],
         "exclude": [],
         "hidden": False,
+        "dedup": False,
     }
 
 

@@ -27,7 +27,7 @@ NOUNS = {
 }
 ENGINE = {
     *("engine", "start", "job", "pace", "once", "dryrun", "repair", "rebuild"),
-    *("sample", "planning", "herald"),
+    *("sample", "planning", "herald", "intake"),
 }
 TOP = {"arguments", "cli", "commands", "doctor", "queries", "upkeep", "api", "__main__", ""}
 #: rooms of the walk, which do not know each other but for these

@@ -67,7 +67,9 @@ def _add_plan(commands: Commands) -> None:
         help="most time for the sample, after the walk, as 90, 5m or 1h (default: 30s)",
     )
     add_json(plan, "for machines")
-    _add_options(plan, ("work", "inputs", "limits"), without=("checksum", "prune", "force"))
+    _add_options(
+        plan, ("work", "inputs", "limits"), without=("checksum", "dedup", "prune", "force")
+    )
     plan.add_argument("-q", "--quiet", action="store_true", help="do not say how far it is")
 
 

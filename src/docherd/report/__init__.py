@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from docherd.alike import Messages
 from docherd.exceptions import EnvironmentFault
 from docherd.folder import Folder, write_atomically
+from docherd.messages import Messages
 from docherd.model import text_of
 from docherd.remembered import Failure
 from docherd.report import figures, page

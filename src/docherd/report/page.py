@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from docherd import advice, units, wording
 from docherd.advice import Hint
-from docherd.alike import Messages
+from docherd.messages import Messages
 from docherd.model import Reason, Status, printable, text_of
 from docherd.quoting import shell_quoted
 from docherd.remembered import Failure, Kind

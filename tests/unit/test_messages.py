@@ -1,6 +1,6 @@
 """Failures with the same message, counted in flat memory."""
 
-from docherd.alike import DIFFERENT, EXAMPLES, Messages
+from docherd.messages import DIFFERENT, EXAMPLES, Messages
 from docherd.model import Reason, Status
 from docherd.remembered import Failure
 
