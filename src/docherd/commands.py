@@ -223,6 +223,7 @@ def _ending(summary: Summary) -> dict[str, object]:
         "seconds": round(summary.seconds, 3),
         "resume": summary.counts.pending > 0,
         "sizing": list(summary.sizing),
+        "copies": summary.copies,
         "stopped": summary.stopped,
     }
 
@@ -234,6 +235,8 @@ def _say_ending(summary: Summary, *, verdict: bool) -> None:
         print(wording.verdict(summary.state, summary.counts, summary.seconds))
     if summary.stopped:
         print(f"stopped: {printable(summary.stopped)}")
+    if summary.copies:
+        print(f"{units.count(summary.copies)} were copies of others and took no processing")
     if summary.unchanged:
         print(f"{units.count(summary.unchanged)} had been finished before and have not changed")
     for sentence in summary.sizing:

@@ -63,6 +63,8 @@ class Copies:
         self._jobs = 0
         self._answers: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._made: list[Outcome] = []
+        #: copies made by this start
+        self.made = 0
         #: (original, copy) that are next; True once all originals are in the ledger
         self._pairs: list[tuple[int, int]] = []
         self._settled = False
@@ -233,6 +235,7 @@ class Copies:
         for _, document in done:
             self._held.discard(document)
         self._made += copied.outcomes
+        self.made += len(copied.outcomes)
         if copied.alone:
             self._settled = False
             self._release(copied.alone)

@@ -379,6 +379,7 @@ class Engine:
             exit_code=self._exit_code(snapshot.counts),
             stopped=str(self._policy or ""),
             sizing=self._sizing,
+            copies=self._rooms.copies.made,
         )
 
     def _exit_code(self, counts: Counts) -> int:

@@ -73,6 +73,8 @@ class Summary:
     stopped: str = ""
     #: what limited it, and which numbers would have been better: sentences
     sizing: tuple[str, ...] = ()
+    #: of those finished by this call, copies that were not processed (--dedup)
+    copies: int = 0
 
 
 def limits(options: Options) -> Rules:
