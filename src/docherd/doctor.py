@@ -72,11 +72,18 @@ _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"
 #: extra → what it is for
 EXTRAS = {
     "parquet": "docherd export --to parquet",
+    "passwords": "locked Office files, with --password-file",
     "progress": "docherd.process(..., progress=True)",
     "xlsx": "docherd export --to xlsx",
 }
 #: program → (Debian package, what it is for)
-PROGRAMS: Mapping[str, tuple[str, str]] = {}
+PROGRAMS: Mapping[str, tuple[str, str]] = {
+    "catdoc": ("catdoc", "the text of old Word files"),
+    "soffice": (
+        "libreoffice-writer libreoffice-impress libreoffice-draw",
+        "old Word, PowerPoint, WordPerfect, Publisher, Visio files, whole",
+    ),
+}
 
 
 def findings(folder: Path) -> Iterator[Finding]:

@@ -159,7 +159,7 @@ def test_the_mails_of_a_digest_are_its_text(extract):
     digest += b"Content-Type: multipart/digest; boundary=x\n\n"
     digest += b"".join(part % (number, number) for number in (1, 2)) + b"--x--\n"
     record = extract("a.eml", digest)
-    assert record["text"] == "mail 1\nmail 2"
+    assert record["text"] == "Subject: 1\nmail 1\nSubject: 2\nmail 2"
     assert "attachments" not in record
 
 
