@@ -25,6 +25,8 @@ def reading(folder: Path) -> list[Hint]:
     data = folder.absolute() / "data"
     if next(data.glob("*.parquet"), None):
         return _reading_parquet(folder, os.fsencode(data), os.fsencode(data / "*.parquet"))
+    if next(data.glob("*/"), None):
+        return _reading_files(folder, os.fsencode(data), os.fsencode(data / "**"))
     return _reading_lines(os.fsencode(data), os.fsencode(data / "*.jsonl"))
 
 
@@ -47,10 +49,23 @@ def _reading_parquet(folder: Path, data: bytes, parts: bytes) -> list[Hint]:
     ]
 
 
+def _reading_files(folder: Path, data: bytes, files: bytes) -> list[Hint]:
+    query = f"select filename, size from read_text({_sql(files)}) limit 10"  # noqa: S608
+    return [
+        Hint("grep", f"grep -rlw invoice {shell_quoted(data)}"),
+        Hint("jq", f"docherd cat {_shell(folder)} | jq -c '{{path, text}}' | head"),
+        Hint("DuckDB", f"duckdb -c {_double_quoted(query)}"),
+    ]
+
+
 def _duckdb(parts: bytes) -> str:
-    literal = parts.decode("utf-8", "surrogateescape").replace("'", "''")
-    query = f"select path, count(*) as records from '{literal}' group by path limit 10"  # noqa: S608
+    query = f"select path, count(*) as records from {_sql(parts)} group by path limit 10"  # noqa: S608
     return f"duckdb -c {_double_quoted(query)}"
+
+
+def _sql(path: bytes) -> str:
+    literal = path.decode("utf-8", "surrogateescape").replace("'", "''")
+    return f"'{literal}'"
 
 
 def _double_quoted(text: str) -> str:

@@ -3,13 +3,14 @@
     ledger ── is it sound? ─► accounting ── do its tables agree? ─► parts ── each there, as long as
     it should be? ─► Records ── of each Document: as many lines as it had, the same CRC-32?
 
+What a segment was made into has a CRC-32 of its own: of each Parquet file, of each text file.
+
 A part that is about to be cut back to what was committed, or published, by the next start is no
 damage; a byte that anybody changed is.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,13 +21,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from docherd.exceptions import DamageError
-from docherd.model import Root, text_of
+from docherd.identity import JSONL, About
+from docherd.model import text_of
 from docherd.outcomes import RECORDED
+from docherd.placements import known_parts
 from docherd.readonly import ReadOnly
 from docherd.rows import Part, Written
 from docherd.schema import APPLICATION_ID, VERSION
-from docherd.sinks import jsonl
-from docherd.sinks.jsonl import Range
+from docherd.sinks import files, jsonl
+from docherd.sinks.parts import Parts
 
 #: bytes read at a time
 SLICE = 1 << 20
@@ -52,12 +55,11 @@ class Damage:
 class Audit:
     """One examination of a run folder; its figures count up as it goes."""
 
-    def __init__(
-        self, folder: Path, roots: tuple[Root, ...], told: Callable[[int, int], None]
-    ) -> None:
+    def __init__(self, folder: Path, about: About, told: Callable[[int, int], None]) -> None:
         """``told`` is called with bytes examined and bytes in all, now and then."""
         self._folder = folder
-        self._roots = roots
+        self._format = about.format
+        self._roots = about.inputs
         self._told = told
         self._total = 0
         #: Documents known, parts, bytes and Documents whose Records were read
@@ -85,7 +87,7 @@ class Audit:
 
     def _parts(self, db: ReadOnly) -> Iterator[Damage]:
         parts = {part.number: part for part in known_parts(db)}
-        yield from self._unknown(set(parts))
+        yield from self._unknown(db, set(parts))
         self._total = sum(part.size for part in parts.values())
         stale = {(number, offset) for number, offset in db.rows("select part, offset from stale")}
         rows = (Written(*row) for row in db.rows(_WRITTEN))
@@ -97,17 +99,30 @@ class Audit:
         for part in parts.values():
             yield from self._part(db, part, iter(()), stale)
 
-    def _unknown(self, known: set[int]) -> Iterator[Damage]:
-        data = self._folder / "data"
-        for name in sorted(os.listdir(data)) if data.is_dir() else ():
-            number = jsonl.part_number(name)
-            if number is not None and number not in known:
-                yield Damage("part", f"data/{name}", "is not a part of this run", part=number)
+    def _unknown(self, db: ReadOnly, known: set[int]) -> Iterator[Damage]:
+        if self._format == "files":
+            for name in files.unknown(self._folder, db):
+                yield Damage("part", f"data/{name}", "is not of this run")
+            return
+        parts = Parts(self._folder, self._format)
+        for name in parts.unknown(known):
+            why = "is not a part of this run"
+            yield Damage("part", f"data/{name}", why, part=parts.number(name))
 
     def _part(
         self, db: ReadOnly, part: Part, written: Iterator[Written], stale: set[tuple[int, int]]
     ) -> Iterator[Damage]:
         self.parts += 1
+        if part.sealed and self._format != JSONL:
+            counting = [
+                each
+                for each, _ in jsonl.placed(written, part.holes)
+                if (part.number, each.offset) not in stale
+            ]
+            self.documents += len(counting)
+            which = self._files if self._format == "files" else self._table
+            yield from which(db, part, counting)
+            return
         path = file_of(self._folder, part)
         shown = str(path.relative_to(self._folder))
         try:
@@ -132,6 +147,34 @@ class Audit:
         if covered != part.size:
             why = f"{part.size - covered:,} bytes of {shown} belong to no document"
             yield Damage("accounting", "ledger.db", why, part=part.number)
+
+    def _table(self, db: ReadOnly, part: Part, counting: list[Written]) -> Iterator[Damage]:
+        """A Parquet file: every byte as it was?"""
+        path = Parts(self._folder, "parquet").file(part)
+        if why := self._changed(path, part.size, part.crc):
+            yield Damage("part", str(path.relative_to(self._folder)), why, part=part.number)
+
+    def _files(self, db: ReadOnly, part: Part, counting: list[Written]) -> Iterator[Damage]:
+        """A file for each Document: there, and every byte as it was?"""
+        missing = {each.document: each for each in counting}
+        for each in files.kept(self._folder, part):
+            missing.pop(each.row.document, None)
+            path = files.file_of(self._folder, each.row)
+            if why := self._changed(path, each.row.size, each.row.crc):
+                yield Damage("records", f"data/{each.row.name}", why, each.path, part.number)
+        for written in missing.values():
+            yield Damage("records", "data", "has no file", self._path(db, written), part.number)
+
+    def _changed(self, path: Path, size: int, crc: int) -> str:
+        """What is wrong with a whole file; empty where nothing is."""
+        try:
+            found = jsonl.crc_of(path)
+        except OSError as error:
+            return "is missing" if isinstance(error, FileNotFoundError) else f"{error.strerror}"
+        self._note(found[0])
+        if found[0] != size:
+            return f"has {found[0]:,} bytes where the ledger knows {size:,}"
+        return "" if found[1] == crc else "is not what was written"
 
     def _differs(self, file: BinaryIO, written: Written, at: int) -> str:
         """What is wrong with a Document's Records; empty where nothing is."""
@@ -161,29 +204,15 @@ class Audit:
 
 
 def file_of(folder: Path, part: Part) -> Path:
-    """Where the file of a part lies: in pending/ until it is published."""
-    staged = folder / "pending" / jsonl.part_name(part.number, part.generation)
-    published = folder / "data" / jsonl.part_name(part.number)
-    return staged if not part.sealed or staged.exists() else published
-
-
-def known_parts(db: ReadOnly) -> list[Part]:
-    """Every part, as the ledger says."""
-    rows = db.rows("select number, generation, sealed, size, crc, holes from part order by number")
-    return [
-        Part(number, generation, bool(sealed), size, crc, _ranges(holes))
-        for number, generation, sealed, size, crc, holes in rows
-    ]
+    """Where the file of a part of lines, or of a segment, lies: in pending/ until published."""
+    parts = Parts(folder, "jsonl")
+    return parts.file(part) if part.sealed else parts.staged(part)
 
 
 def written_in(db: ReadOnly, part: int) -> Iterator[Written]:
     """What the ledger says was ever put into one part, as it lies there."""
     for row in db.rows(f"{_WRITTEN_IN} and part = ? order by offset", part):
         yield Written(*row)
-
-
-def _ranges(holes: str) -> tuple[Range, ...]:
-    return tuple((offset, length) for offset, length in json.loads(holes))
 
 
 _WRITTEN_IN = """select id, document, part, offset, length, crc, records from outcome

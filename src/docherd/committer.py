@@ -170,6 +170,7 @@ class Committer:
                 self._committed.put(outcomes)
                 with self._lock:
                     self._bytes -= size
+                self._segment.settle(wait=False)
                 if self._segment.due:
                     self._segment.seal()
             case _Discover(batch):
@@ -182,4 +183,5 @@ class Committer:
                 work()
             case _Seal():
                 self._segment.seal()
+                self._segment.settle()
                 self._segment.check()  # nobody took away what was published before

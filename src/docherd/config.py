@@ -19,6 +19,7 @@ from docherd import patterns
 from docherd.exceptions import UsageError
 from docherd.units import parse_duration, parse_size
 
+FORMATS = ("jsonl", "parquet", "files")
 PROGRESS = ("auto", "live", "plain", "json", "none")
 
 
@@ -146,6 +147,19 @@ class Options:
             "TIME",
             unit="s",
             group="limits",
+        ),
+    )
+    format: str = _option(
+        "jsonl",
+        Flag(
+            "what results are kept as (default: jsonl): jsonl, parquet (needs pyarrow), or files,"
+            " a text or Markdown file for each document in folders like those of the inputs",
+            str,
+            (),
+            "KIND",
+            FORMATS,
+            pinned=True,
+            group="work",
         ),
     )
     max_output: int = _option(

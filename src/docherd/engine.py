@@ -60,7 +60,7 @@ def run(job: Job, display: progress.Progress, stop: Stop) -> Summary:
     if warning:
         display.message(warning)
     with machine_faults(), ExitStack() as stack:
-        rooms = open_run(job, rules, stack)
+        rooms = open_run(job, rules, stack, stop)
         stop.wake = rooms.pool.wake
         return Engine(job, rules, rooms, display, stop).run()
 

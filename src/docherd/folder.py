@@ -23,6 +23,7 @@ from docherd import host
 from docherd.exceptions import DamageError, EnvironmentFault, RunLocked, UsageError
 from docherd.identity import About
 from docherd.model import printable, text_of
+from docherd.sinks.columns import Column
 
 #: everything docherd ever makes in a run folder; --fresh removes these and nothing else
 OURS = (
@@ -172,6 +173,11 @@ class Folder:
         )
         write_atomically(self.path / "run.json", [json.dumps(named.as_json(), indent=1).encode()])
         return named
+
+    def keep_columns(self, columns: Iterable[Column]) -> None:
+        """Note in run.json which columns all parts of this run have."""
+        about = replace(self.read_about(), columns=tuple(columns))
+        write_atomically(self.path / "run.json", [json.dumps(about.as_json(), indent=1).encode()])
 
     def release(self) -> None:
         """Give up the lock; a folder that was made now and in which no run began is removed."""

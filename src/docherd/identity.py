@@ -12,8 +12,12 @@ from typing import Self, cast
 
 from docherd.exceptions import UsageError
 from docherd.model import Root, printable, text_of
+from docherd.sinks.columns import Column
 from docherd.version import __version__
 from docherd.walk import root_as_json, root_from_json
+
+#: the format in which a segment is a part as it is
+JSONL = "jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,13 @@ class About:
     base: str = ""
     run: str = ""
     created: str = ""
+    #: (name, type) of each column, once a first part has fixed them
+    columns: tuple[Column, ...] | None = None
+
+    @property
+    def format(self) -> str:
+        """What results are kept as."""
+        return str(self.pinned["format"])
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -53,6 +64,7 @@ class About:
             },
             "pinned": dict(self.pinned),
             "options": dict(self.options),
+            "columns": self.columns and [list(each) for each in self.columns],
         }
 
     @classmethod
@@ -65,12 +77,21 @@ class About:
             processor=cast("str", processor["name"]),
             fingerprint=cast("str", processor["fingerprint"]),
             importable=cast("bool", processor["importable"]),
-            pinned=cast("Mapping[str, object]", raw["pinned"]),
+            pinned={**_FIRST, **cast("Mapping[str, object]", raw["pinned"])},
             options=cast("Mapping[str, object]", raw["options"]),
             base=cast("str", raw["base"]),
             run=cast("str", raw["run"]),
             created=cast("str", raw["created"]),
+            columns=_columns(raw.get("columns")),
         )
+
+
+#: what was pinned before there was a choice
+_FIRST: dict[str, object] = {"format": JSONL}
+
+
+def _columns(raw: object) -> tuple[Column, ...] | None:
+    return None if raw is None else tuple(Column(*each) for each in cast("list[list[str]]", raw))
 
 
 def agree(old: About, new: About, *, add: bool, new_processor: bool) -> About:

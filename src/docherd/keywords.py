@@ -31,6 +31,7 @@ class WorkOptions(TypedDict, total=False):
 class RunOptions(WorkOptions, total=False):
     """Of ``run`` alone: which files, and what is remembered and shown."""
 
+    format: Literal["jsonl", "parquet", "files"] | None
     include: Sequence[str] | None
     include_from: FileNames | None
     exclude: Sequence[str] | None

@@ -13,16 +13,27 @@ import json
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from docherd.discovery import Discovery
 from docherd.exceptions import DamageError, EnvironmentFault, mendable
+from docherd.listing import Listing
 from docherd.model import Found, Reason, Status
 from docherd.outcomes import Outcomes
-from docherd.rows import Discovered, Note, OutcomeRow, Part, Placed, Standing, Written
-from docherd.schema import APPLICATION_ID, SCHEMA, VERSION, check
+from docherd.rows import (
+    Discovered,
+    Listed,
+    MadeFile,
+    Note,
+    OutcomeRow,
+    Part,
+    Placed,
+    Standing,
+    Written,
+)
+from docherd.schema import APPLICATION_ID, SCHEMA, VERSION, check, migrate
 
 #: bytes free below which whatever SQLite calls it is a full disk
 _FULL = 64 << 10
@@ -73,6 +84,7 @@ class Ledger:
         documents = int(one("select coalesce(max(id), 0) from document").fetchone()[0])
         self._outcomes = Outcomes(self._db, documents)
         self._discovery = Discovery(self._db, self._outcomes)
+        self._listing = Listing(self._db)
         self.epoch = int(one("select coalesce(max(epoch), 0) from start").fetchone()[0])
         self._publish()
 
@@ -128,9 +140,12 @@ class Ledger:
         return self.epoch
 
     def write_ahead(self) -> None:
-        """Into WAL mode, in which others can read whatever a kill has left, until `close`."""
+        """Into WAL mode, in which others can read whatever a kill has left, until `close`;
+        and up to this version.
+        """
         with self._translating():
             self._db.execute("pragma journal_mode = wal")
+            migrate(self._db)
         self._begun = True
 
     def end(self, state: str, note: Note) -> None:
@@ -272,27 +287,81 @@ class Ledger:
         return found
 
     def write_part(self, part: Part, *, cleared: bool = False) -> None:
-        """Commit a part's new state; ``cleared``: its stale Records are no more."""
+        """Commit a part's new state; ``cleared``: what lay in its holes is stale no more."""
         with self._transaction():
             self._write_part(part)
             if cleared:
-                self._db.execute("delete from stale where part = ?", (part.number,))
+                self._clear(part)
 
-    def mend(self, part: Part, lost: Iterable[Written]) -> tuple[int, int]:
+    def publish(
+        self,
+        old: Iterable[Part],
+        part: Part,
+        made: Iterable[MadeFile],
+        taken: Callable[[str], bool],
+    ) -> None:
+        """Commit a part that is files: they get their names, and those in the holes of ``old``
+        parts go. ``taken``: something in data/ has this name.
+        """
+        with self._transaction():
+            self._take_out([*old, part])
+            self._listing.add(part.number, made, taken)
+
+    def take_out(self, parts: Iterable[Part]) -> None:
+        """Commit that the files of what is stale in parts, and in their holes now, are to go."""
+        with self._transaction():
+            self._take_out(parts)
+
+    def _take_out(self, parts: Iterable[Part]) -> None:
+        for part in parts:
+            self._listing.doom(part)
+            self._write_part(part)
+            self._clear(part)
+
+    def listed(self, part: int) -> Iterator[Listed]:
+        """The files that were made of a part, by name."""
+        with self._translating():
+            yield from self._listing.of(part)
+
+    def lists(self, name: str) -> bool:
+        """True for a name in data/ that is ours."""
+        with self._translating():
+            return self._listing.has(name)
+
+    def doomed(self) -> list[str]:
+        """Names that are to be deleted in data/."""
+        with self._translating():
+            return self._listing.doomed()
+
+    def forget(self, names: Iterable[str]) -> None:
+        """These have been deleted."""
+        with self._transaction():
+            self._listing.forget(names)
+
+    def _clear(self, part: Part) -> None:
+        gone = [(part.number, offset) for offset, _ in part.holes]
+        self._db.executemany("delete from stale where part = ? and offset = ?", gone)
+
+    def mend(self, part: Part, lost: Sequence[Written]) -> tuple[int, int]:
         """Commit what is left of a damaged part; what was lost with it is pending again.
 
         How many of those there are, and how many of Documents that are gone, for good.
         """
         with self._transaction():
             again = [self._outcomes.lose(each) for each in lost]
+            self._listing.doom(part)
+            self._listing.lose(part.number, [each.document for each in lost])
             self._write_part(part)
             self._db.execute("delete from stale where part = ?", (part.number,))
         return again.count(True), again.count(False)
 
-    def adopt(self, part: Part, stale: Iterable[tuple[int, int]]) -> None:
+    def adopt(
+        self, part: Part, stale: Iterable[tuple[int, int]], files: Iterable[Listed] = ()
+    ) -> None:
         """Know a part that was there before this ledger; ``stale``: ranges that do not count."""
         with self._transaction():
             self._write_part(part)
+            self._listing.adopt(files)
             rows = [(part.number, offset, length) for offset, length in stale]
             self._db.executemany("insert into stale values (?, ?, ?)", rows)
 
@@ -320,7 +389,7 @@ def _translated(error: sqlite3.DatabaseError, path: Path) -> DamageError | Envir
     name = getattr(error, "sqlite_errorname", "") or ""
     disk = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_BUSY")
     if name.startswith(disk):
-        full = shutil.disk_usage(path.parent).free < _FULL
+        full = name == "SQLITE_FULL" or shutil.disk_usage(path.parent).free < _FULL
         what = "the disk is full" if full else error
         return EnvironmentFault(f"{path}: {what}; the run is safe, resume it when this is mended")
     return mendable(f"{path} is damaged ({error})", path.parent)

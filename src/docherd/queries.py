@@ -170,11 +170,13 @@ def _meant(view: View, key: str) -> Entry:
 def _records_of(folder: Path, entry: Entry) -> Iterator[bytes]:
     if entry.part is None or entry.offset is None or not entry.length:
         return iter(())
-    return records.lines_at(folder, entry.part, entry.offset, entry.length)
+    return records.lines_at(folder, entry.part, entry.offset, entry.length, entry.row)
 
 
 def _entry_as_json(entry: Entry) -> dict[str, object]:
-    return asdict(entry) | {"file": os.fsdecode(entry.file)}
+    shown = asdict(entry) | {"file": os.fsdecode(entry.file)}
+    del shown["row"]
+    return shown
 
 
 def cat(given: Namespace) -> int:

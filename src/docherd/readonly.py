@@ -50,7 +50,9 @@ class ReadOnly:
     def rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, as they are asked for."""
         try:
-            yield from self._connection.execute(query, values)
+            # Not `yield from`: that closes the cursor, which may outlive its connection.
+            for row in self._connection.execute(query, values):  # noqa: UP028
+                yield row
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 

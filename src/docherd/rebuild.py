@@ -15,7 +15,6 @@ import itertools
 import json
 import os
 import sqlite3
-import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -98,7 +97,7 @@ def _collect(folder: Folder, about: About, salvage: _Salvage) -> Iterator[Part]:
             os.truncate(file, size)
             _sync(file)
         salvage.add(found)
-        yield Part(number, 1, sealed=True, size=file.stat().st_size, crc=_crc(file))
+        yield Part(number, 1, sealed=True, size=file.stat().st_size, crc=jsonl.crc_of(file)[1])
 
 
 def _files(folder: Folder) -> Iterator[tuple[int, Path, bool]]:
@@ -134,14 +133,6 @@ def _path(line: bytes, document: str, ordinal: int) -> str:
     if (record["document"], record["ordinal"]) != (document, ordinal):
         raise ValueError(document)
     return str(record["path"])
-
-
-def _crc(file: Path) -> int:
-    crc = 0
-    with file.open("rb") as opened:
-        while piece := opened.read(jsonl.SLICE):
-            crc = zlib.crc32(piece, crc)
-    return crc
 
 
 class _Salvage:

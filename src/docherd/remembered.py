@@ -74,6 +74,8 @@ class Attempt:
 class Entry:
     """Everything known of one Document."""
 
+    #: in the ledger
+    row: int
     document: str
     path: str
     #: absolute

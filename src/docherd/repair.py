@@ -13,20 +13,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from docherd.audit import Audit, Damage, file_of, known_parts, written_in
+from docherd.audit import Audit, Damage, file_of, written_in
 from docherd.exceptions import DamageError
 from docherd.folder import Folder
+from docherd.identity import JSONL, About
 from docherd.ledger import Ledger
-from docherd.model import Root, document_id
+from docherd.placements import identified, known_parts
 from docherd.readonly import ReadOnly
 from docherd.rebuild import rebuild
 from docherd.rows import Part, Written
 from docherd.segment import Segment
-from docherd.sinks import jsonl
+from docherd.sinks import files, jsonl
+from docherd.sinks.formats import sink_of
 from docherd.sinks.jsonl import Range
+from docherd.sinks.lines import write_again
+from docherd.sinks.parquet import Parquet
+from docherd.sinks.parts import Parts
 
 
 @dataclass(slots=True)
@@ -53,15 +58,15 @@ def mend(folder: Folder, told: Callable[[int, int], None]) -> Mended:
     The caller holds the folder. Raises DamageError, with nothing changed, for what cannot be
     mended: no run.json, a part of another run, a ledger of a newer version.
     """
-    roots = folder.read_about().inputs
+    about = folder.read_about()
     _undo_half_a_commit(folder)
-    damages = _damages(folder, roots, told)
+    damages = _damages(folder, about, told)
     mended = Mended()
     if any(each.what == "ledger" for each in damages):
         rebuild(folder)
         mended.rebuilt = True
-        damages = _damages(folder, roots, told)
-    _mend_parts(folder, roots, damages, mended)
+        damages = _damages(folder, about, told)
+    _mend_parts(folder, about, damages, mended)
     return mended
 
 
@@ -71,35 +76,35 @@ def _undo_half_a_commit(folder: Folder) -> None:
         Ledger(folder.ledger, create=False).close()
 
 
-def _damages(
-    folder: Folder, roots: tuple[Root, ...], told: Callable[[int, int], None]
-) -> list[Damage]:
+def _damages(folder: Folder, about: About, told: Callable[[int, int], None]) -> list[Damage]:
     """What is wrong, a part's once however many Documents it concerns."""
     seen: dict[tuple[str, int | None], Damage] = {}
-    for each in Audit(folder.path, roots, told).damages():
+    for each in Audit(folder.path, about, told).damages():
         _refuse(each)
         seen.setdefault((each.what, each.part), each)
     return list(seen.values())
 
 
 def _refuse(damage: Damage) -> None:
-    if damage.detail in ("is not a part of this run", "was written by a newer docherd"):
+    if damage.detail in (
+        "is not a part of this run",
+        "is not of this run",
+        "was written by a newer docherd",
+    ):
         advice = "upgrade" if damage.what == "ledger" else "move it elsewhere, then repair again"
         raise DamageError(f"{damage.file} {damage.detail}: {advice}; nothing was changed")
 
 
-def _mend_parts(
-    folder: Folder, roots: tuple[Root, ...], damages: Sequence[Damage], mended: Mended
-) -> None:
+def _mend_parts(folder: Folder, about: About, damages: Sequence[Damage], mended: Mended) -> None:
     damaged = sorted({each.part for each in damages if each.part is not None})
     mended.recounted = any(each.what == "accounting" and each.part is None for each in damages)
     if not damaged and not mended.recounted:
         return
     with closing(Ledger(folder.ledger, create=False)) as ledger:
         ledger.write_ahead()
-        segment = Segment(folder.path, ledger)
+        segment = Segment(folder.path, ledger, sink_of(about.format, folder.path, ledger))
         for number in damaged:
-            again, lost = _salvage(folder.path, roots, segment, number)
+            again, lost = segment.mend(*_salvage(folder.path, about, number))
             mended.parts.append(number)
             mended.again += again
             mended.lost += lost
@@ -110,14 +115,39 @@ def _mend_parts(
 # ── one part ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _salvage(
-    folder: Path, roots: tuple[Root, ...], segment: Segment, number: int
-) -> tuple[int, int]:
-    """Publish what is intact in a part; how many Documents are pending again, and how many lost."""
+def _salvage(folder: Path, about: About, number: int) -> tuple[Part, list[Written]]:
+    """What is intact in a part, durable in pending/; and what is lost."""
     with closing(ReadOnly(folder / "ledger.db", ("document", "outcome", "part", "stale"))) as db:
         part = next(each for each in known_parts(db) if each.number == number)
         live = list(_live(db, part))
-        names = {document: _id(db, roots, document) for document in {w.document for w in live}}
+        stale = db.rows("select offset, length from stale where part = ?", number)
+        gone = replace(part, holes=_united(part.holes, list(stale)))
+        names = {w.document: identified(db, about.inputs, w.document) for w in live}
+    if about.format == JSONL or not part.sealed:
+        target, intact = _intact_lines(folder, gone, live, names)
+        target = replace(target, sealed=about.format == JSONL)
+    elif about.format == "parquet":
+        target, intact = Parquet(folder).salvage(part, replace(gone, generation=_next(part)))
+    else:
+        target, sound = gone, files.sound(folder, part)
+        intact = {each.offset for each in live if each.document in sound}
+    lost = [each for each in live if each.offset not in intact]
+    holes = _united(target.holes, [(each.offset, each.length) for each in lost])
+    return replace(target, holes=holes), lost
+
+
+def _next(part: Part) -> int:
+    return part.generation + 1
+
+
+def _united(holes: Sequence[Range], further: Sequence[Range]) -> tuple[Range, ...]:
+    return tuple(sorted({*holes, *further}))
+
+
+def _intact_lines(
+    folder: Path, part: Part, live: Sequence[Written], names: dict[int, str]
+) -> tuple[Part, set[int]]:
+    """The next generation of a file of lines, and the offsets of what is in it."""
     source = file_of(folder, part)
     if not source.exists():
         source = Path(os.devnull)
@@ -125,10 +155,11 @@ def _salvage(
     intact: set[int] = set()
     for each, where in _intact(source, live, names):
         kept.append(where)
-        intact.add(each.outcome)
-    lost = [each for each in live if each.outcome not in intact]
+        intact.add(each.offset)
     size = source.stat().st_size if source != Path(os.devnull) else 0
-    return segment.salvage(part, source, _between(kept, size), lost)
+    target = replace(part, generation=_next(part))
+    staged = Parts(folder, "jsonl").staged(target)
+    return write_again(target, source, staged, _between(kept, size)), intact
 
 
 def _live(db: ReadOnly, part: Part) -> Iterator[Written]:
@@ -138,12 +169,6 @@ def _live(db: ReadOnly, part: Part) -> Iterator[Written]:
     for each, _ in jsonl.placed(written_in(db, part.number), part.holes):
         if each.offset not in dead:
             yield each
-
-
-def _id(db: ReadOnly, roots: tuple[Root, ...], document: int) -> str:
-    for root, path in db.rows("select root, path from document where id = ?", document):
-        return document_id(roots[root].label, path)
-    return ""
 
 
 def _intact(

@@ -94,6 +94,35 @@ class Standing(NamedTuple):
 COPY_OF = "copy of "
 
 
+class MadeFile(NamedTuple):
+    """What was made of a Document under --format files, before it has its name in data/."""
+
+    #: its row, and its id and path as in the Records
+    document: int
+    id: str
+    path: str
+    #: what its name is to end with
+    suffix: str
+    size: int
+    crc: int
+    #: bytes of each Record's text; None where they are JSON lines
+    pieces: tuple[int, ...] | None
+
+
+class Listed(NamedTuple):
+    """One file in data/, under --format files."""
+
+    #: below data/
+    name: str
+    document: int
+    #: of whose segment it was made
+    part: int
+    size: int
+    crc: int
+    #: bytes of each Record's text; None where they are JSON lines
+    pieces: tuple[int, ...] | None
+
+
 class OutcomeRow(NamedTuple):
     """One row of the outcome table, but for what the ledger itself adds."""
 

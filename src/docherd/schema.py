@@ -16,7 +16,7 @@ from docherd.model import Status
 STATUSES = (Status.PENDING, Status.DONE, Status.FAILED, Status.SKIPPED, Status.GONE)
 CODE = {status: code for code, status in enumerate(STATUSES)}
 
-APPLICATION_ID, VERSION = 0x646F6368, 1  # "doch"
+APPLICATION_ID, VERSION = 0x646F6368, 2  # "doch"
 
 #: the reason of a `gone` outcome whose Records were taken out of the data (--prune)
 PRUNED = "pruned"
@@ -109,6 +109,22 @@ create table sample (                   -- throughput over time, at most 500 row
 ) without rowid;
 """
 
+#: what version 2 has besides; `migrate` makes it
+FILES = """
+create table file (                     -- one file in data/, under --format files
+    name      text    not null primary key,  -- below data/
+    folded    text    not null unique,  -- as a disk sees it that folds case and Unicode
+    document  integer not null,
+    part      integer,                  -- whose segment it was made of; null: to be deleted
+    size      integer not null,
+    crc       integer not null,
+    pieces    text                      -- bytes of each Record's text, JSON; null: JSON lines
+) without rowid;
+create index file_document on file (document);
+create index file_part on file (part);
+"""
+SCHEMA += FILES
+
 
 #: rows written by one statement
 AT_ONCE = 500
@@ -155,17 +171,34 @@ def check(db: sqlite3.Connection, path: Path) -> None:
         for name, kind, sql in db.execute("select name, type, sql from sqlite_schema")
         if not name.startswith("sqlite_")
     }
-    if found != definitions():
-        odd = ", ".join(sorted({name for name, *_ in found ^ definitions()}))
+    ours = definitions() if version > 1 else _first_definitions()
+    if found != ours:
+        odd = ", ".join(sorted({name for name, *_ in found ^ ours}))
         raise mendable(f"{path} does not have our tables ({odd})", path.parent)
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring a ledger of an older version up to this one, in one transaction."""
+    if db.execute("pragma user_version").fetchone()[0] == 1:
+        db.executescript(f"begin immediate; {FILES} pragma user_version = {VERSION}; commit;")
+
+
+@cache
+def _first_definitions() -> frozenset[tuple[str, str, str]]:
+    """Those of version 1."""
+    return _definitions(SCHEMA.removesuffix(FILES))
 
 
 @cache
 def definitions() -> frozenset[tuple[str, str, str]]:
     """(name, type, SQL) of each table and index of ours."""
+    return _definitions(SCHEMA)
+
+
+def _definitions(schema: str) -> frozenset[tuple[str, str, str]]:
     made = sqlite3.connect(":memory:")
     try:
-        made.executescript(SCHEMA)
+        made.executescript(schema)
         rows = made.execute("select name, type, sql from sqlite_schema where sql is not null")
         return frozenset((name, kind, plain(sql)) for name, kind, sql in rows)
     finally:

@@ -3,9 +3,14 @@
     lines ─► pending/part-N.jsonl ─ fdatasync ─► ledger COMMIT ─► "done"          commit
                      │ 128 MB, 5 minutes or a clean stop
                      ▼
-    parts that hold superseded Records are rewritten without them:                seal
+    what it becomes (sinks) ─► pending/, fsync                                    seal
+    parts that hold superseded Records are rewritten without them:                settle
         pending/part-M.jsonl.gK ─ fsync ─► COMMIT (generation K, holes) ─► rename over data/
-    COMMIT sealed ─► rename into data/ ─► fsync of the folders
+    COMMIT sealed ─► rename into data/ ─► fsync of the folders ─► the segment is deleted
+
+Under --format jsonl the segment is the part, and nothing has to be made of it. Otherwise that is
+done in a process of its own while the next segment grows; until it is committed, the segment is
+what counts.
 
 Every arrow can be cut by a SIGKILL or a power cut; ``recover`` brings any such state to one from
 which going on is exact: what the ledger has committed counts, everything else never was.
@@ -18,19 +23,23 @@ An error from a sync is final and is never retried: Linux may have dropped the p
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from docherd import host
+from docherd.conversion import Conversion, GivenUp
 from docherd.exceptions import DamageError, mendable
 from docherd.ledger import Ledger
 from docherd.model import Outcome, Spooled
 from docherd.rows import Note, Part, Placed, Written
 from docherd.sinks import jsonl
-from docherd.sinks.jsonl import Range
+from docherd.sinks.parts import Parts, refuse_damaged
+from docherd.sinks.sink import Hurry, Made, Range, Sink
 
 #: a segment is sealed on reaching this many bytes or seconds
 SEAL_BYTES, SEAL_SECONDS = 128 << 20, 300.0
@@ -41,22 +50,29 @@ SLICE, PIECE = 8 << 20, 256 << 10
 class Segment:
     """The open part and the folders around it. Used by one thread at a time."""
 
-    def __init__(self, out: Path, ledger: Ledger) -> None:
+    def __init__(self, out: Path, ledger: Ledger, sink: Sink, hurry: Hurry = lambda: False) -> None:
+        """``hurry``: True where what takes long is to be left to the next start."""
         self._pending = out / "pending"
-        self._data = out / "data"
         self._ledger = ledger
+        self._sink = sink
+        self._hurry = hurry
+        self._segments = Parts(out, "jsonl")
         self._part: Part | None = None
         self._fd = -1
         self._opened = 0.0
+        #: the closed segment of which something is being made
+        self._closed: Part | None = None
+        self._conversion: Conversion | None = None
 
     # ── a start ──────────────────────────────────────────────────────────────────────────────
 
     def check(self) -> None:
         """Raise DamageError, having changed nothing, where data and ledger disagree."""
         parts = self._ledger.parts()
-        self._refuse_unknown({part.number for part in parts})
+        self._sink.check(parts)
         for part in parts:
-            self._refuse_damaged(part)
+            if not part.sealed:
+                refuse_damaged(part, [self._segments.staged(part)])
 
     def recover(self) -> None:
         """Bring any state that an interruption can leave to one from which going on is exact.
@@ -67,53 +83,27 @@ class Segment:
         for part in parts:
             if part.sealed:
                 self._publish(part)
-        self._sweep({part.number for part in parts if not part.sealed})
-        for part in parts:
-            if not part.sealed:
-                self._reopen(part)
-                self.seal()
+        unsealed = [part for part in parts if not part.sealed]
+        self._sweep({self._segments.staged(part).name for part in unsealed})
+        for part in unsealed:
+            self._reopen(part)
+            self.seal()
+        self.settle()
         if self._ledger.stale():  # died between a commit and the rewriting it calls for
-            self._rewrite_stale()
+            self._take_out_stale()
 
-    def _refuse_unknown(self, known: set[int]) -> None:
-        for name in sorted(os.listdir(self._data)):
-            if (number := jsonl.part_number(name)) is not None and number not in known:
-                raise DamageError(
-                    f"data/{name} is not a part of this run; nothing was changed."
-                    " Move it elsewhere, then run the same command again"
-                )
-
-    def _refuse_damaged(self, part: Part) -> None:
-        published = self._data / jsonl.part_name(part.number)
-        candidates = [self._staged(part)] if part.sealed else []
-        candidates.append(published if part.sealed else self._staged(replace(part, generation=1)))
-        if links := [each for each in candidates if each.is_symlink()]:
-            raise DamageError(f"{links[0]} is a link; nothing was changed")
-        sizes = [each.stat().st_size for each in candidates if each.exists()]
-        if not sizes:
-            raise mendable(f"{candidates[-1]} is missing", self._data.parent)
-        if sizes[0] < part.size or (part.sealed and sizes[0] != part.size):
-            raise mendable(
-                f"{candidates[-1]} has {sizes[0]:,} bytes where the ledger knows {part.size:,}:"
-                " it was damaged from outside",
-                self._data.parent,
-            )
-
-    def _staged(self, part: Part) -> Path:
-        return self._pending / jsonl.part_name(part.number, part.generation)
-
-    def _sweep(self, open_parts: set[int]) -> None:
+    def _sweep(self, keep: set[str]) -> None:
         """Delete what no ledger row speaks of: parts and rewritings that were never committed."""
-        keep = {jsonl.part_name(number) for number in open_parts}
         ours = f"slot-{self._ledger.epoch}-"  # of this start's workers
         for name in os.listdir(self._pending):
             if name not in keep and not name.startswith(ours):
-                (self._pending / name).unlink()
+                _delete(self._pending / name)
 
     def _reopen(self, part: Part) -> None:
         """Go on with an open segment, cut back to what was committed."""
         self._part = part
-        self._fd = os.open(self._staged(part), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._fd = os.open(self._segments.staged(part), flags)
         if os.fstat(self._fd).st_size > part.size:
             os.ftruncate(self._fd, part.size)
             os.fsync(self._fd)
@@ -170,11 +160,12 @@ class Segment:
         """Raise DamageError where somebody else removed or wrote the open segment."""
         now = os.fstat(self._fd)
         if not now.st_nlink or now.st_size < part.size:
-            raise mendable(f"{self._staged(part)} was damaged during the run", self._data.parent)
+            file = self._segments.staged(part)
+            raise mendable(f"{file} was damaged during the run", self._pending.parent)
         if now.st_size > part.size:  # the next start cuts it back
             raise DamageError(
-                f"{self._staged(part)} was written by somebody else during the run; nothing is"
-                " lost, run the same command again"
+                f"{self._segments.staged(part)} was written by somebody else during the run;"
+                " nothing is lost, run the same command again"
             )
 
     def _write(self, held: list[bytes], offset: int, crc: int) -> tuple[int, int]:
@@ -201,70 +192,105 @@ class Segment:
         numbers = [part.number for part in self._ledger.parts()]
         part = Part(max(numbers, default=0) + 1, 1, sealed=False, size=0, crc=0)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._fd = os.open(self._staged(part), flags, 0o644)
+        self._fd = os.open(self._segments.staged(part), flags, 0o644)
         host.sync_folder(self._pending)
         self._part, self._opened = part, time.monotonic()
 
     # ── seal ─────────────────────────────────────────────────────────────────────────────────
 
     def seal(self) -> None:
-        """Publish the open segment as a part, after taking out what its Records supersede."""
-        self._rewrite_stale()
-        if self._part is None:
+        """Close the open segment; what it becomes is begun, and committed by ``settle``."""
+        self.settle()
+        part = self._part
+        if part is None:
             return
-        sealed = replace(self._part, sealed=True)
-        self._ledger.write_part(sealed)
+        self._conversion = self._sink.begin(part, self._ledger.stale().get(part.number, ()))
         os.close(self._fd)
-        self._part, self._fd = None, -1
-        self._publish(sealed)
+        self._part, self._closed, self._fd = None, part, -1
+        if self._conversion is None:
+            self.settle()
+
+    def settle(self, *, wait: bool = True) -> None:
+        """Publish what was made of the closed segment, and take out what its Records supersede."""
+        if self._closed is None:
+            if wait:
+                self._take_out_stale()
+            return
+        if not wait and self._conversion is not None and not self._conversion.done:
+            return
+        part, conversion = self._closed, self._conversion
+        self._closed = self._conversion = None
+        try:
+            made = self._sink.made(part, conversion.wait(self._hurry) if conversion else {})
+            if self._sink.mirrors:
+                self._replace(made)
+            else:
+                self._rewrite_stale()
+                self._ledger.write_part(made.part, cleared=True)
+            self._publish(made.part)
+        except GivenUp:
+            pass  # the segment stays where it is
+
+    def close(self) -> None:
+        """End what is still being made; the next start makes it again. Idempotent."""
+        if self._conversion is not None:
+            self._conversion.close()
+            self._conversion = self._closed = None
 
     def _publish(self, part: Part) -> None:
-        """Rename a committed file from pending/ over its name in data/, if it is still there."""
-        staged = self._staged(part)
-        if staged.exists():
-            staged.rename(self._data / jsonl.part_name(part.number))
-            host.sync_folder(self._data)
+        """Into data/ with it, and away with the segment that it was made of."""
+        self._sink.publish(part)
+        segment = self._segments.staged(part)
+        if segment.exists():
+            segment.unlink()
             host.sync_folder(self._pending)
 
+    def _take_out_stale(self) -> None:
+        """No published part holds superseded Records any longer, if there is time for that."""
+        if self._sink.mirrors:
+            self._replace(None)
+            return
+        with suppress(GivenUp):
+            self._rewrite_stale()
+
     def _rewrite_stale(self) -> None:
-        by_number = {part.number: part for part in self._ledger.parts()}
-        for number, ranges in sorted(self._ledger.stale().items()):
-            part = by_number[number]
-            if part.sealed:
-                self._rewrite(part, sorted(ranges))
+        for part in self._with_stale():
+            target = replace(part, generation=part.generation + 1, holes=self._holes(part))
+            target = self._sink.rewrite(part, target, self._hurry)
+            self._ledger.write_part(target, cleared=True)
+            self._publish(target)
 
-    def _rewrite(self, part: Part, ranges: list[Range]) -> None:
-        """One generation more of a published part, without ``ranges``."""
-        here = [(jsonl.physical(offset, part.holes), length) for offset, length in ranges]
-        holes = tuple(sorted({*part.holes, *ranges}))
-        source = self._data / jsonl.part_name(part.number)
-        target = self._write_again(replace(part, holes=holes), source, here)
-        self._ledger.write_part(target, cleared=True)
-        self._publish(target)
+    def _replace(self, made: Made | None) -> None:
+        """Files of superseded Records go, unless one that was ``made`` takes their place."""
+        old = [replace(part, holes=self._holes(part)) for part in self._with_stale()]
+        if made is not None:
+            self._ledger.publish(old, made.part, made.files, self._sink.taken)
+        elif old:
+            self._ledger.take_out(old)
+            self._sink.publish(old[0])
 
-    def salvage(
-        self, part: Part, source: Path, cut: list[Range], lost: Sequence[Written]
-    ) -> tuple[int, int]:
-        """Publish what is intact of a damaged part: ``source`` without the ranges ``cut``.
+    def _with_stale(self) -> list[Part]:
+        """Published parts that hold superseded Records, by number."""
+        stale = self._ledger.stale()
+        return [part for part in self._ledger.parts() if part.sealed and part.number in stale]
+
+    def _holes(self, part: Part) -> tuple[Range, ...]:
+        """Those of a part once its superseded Records are out."""
+        return tuple(sorted({*part.holes, *self._ledger.stale()[part.number]}))
+
+    def mend(self, part: Part, lost: Sequence[Written]) -> tuple[int, int]:
+        """Commit and publish what is left of a damaged part, durable in pending/ already.
 
         What was ``lost`` is pending again; (how many of them, how many not: their file is gone).
         """
-        gone = {(each.offset, each.length) for each in lost}
-        holes = tuple(sorted({*part.holes, *gone, *self._ledger.stale().get(part.number, ())}))
-        target = self._write_again(replace(part, sealed=True, holes=holes), source, cut)
-        counts = self._ledger.mend(target, lost)
-        self._publish(target)
+        counts = self._ledger.mend(part, lost)
+        if part.sealed:
+            self._publish(part)
         return counts
 
-    def _write_again(self, part: Part, source: Path, cut: Sequence[Range]) -> Part:
-        """The next generation in pending/, durable: a file without some ranges of it."""
-        target = replace(part, generation=part.generation + 1)
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(self._staged(target), flags, 0o644)
-        try:
-            size, crc = jsonl.copy_without(source, fd, cut)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        host.sync_folder(self._pending)
-        return replace(target, size=size, crc=crc)
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -29,7 +29,9 @@ from docherd.model import printable, text_of
 from docherd.pool import Pool
 from docherd.scheduler import Rules, Scheduler
 from docherd.segment import Segment
+from docherd.sinks.formats import refuse_missing, sink_of
 from docherd.slots import left_in_hand
+from docherd.stop import Level, Stop
 from docherd.supply import Supply
 from docherd.version import __version__
 from docherd.walk import Walk
@@ -73,21 +75,19 @@ class Rooms:
     log: Log
 
 
-def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
+def open_run(job: Job, rules: Rules, stack: ExitStack, stop: Stop) -> Rooms:
     """Open everything; ``stack`` closes it again in the right order, also half-opened.
+
+    Once ``stop`` says now, nothing is made of segments any more.
 
     Raises the DocherdError that makes the run impossible; until the processor has loaded and the
     identity is agreed on, nothing of an earlier run has been changed.
     """
+    refuse_missing(job.options.format)
     source.refuse_missing(job.roots)
     source.refuse_output_inside(job.roots, job.out)
-    folder = Folder(job.out)
-    stack.callback(folder.release)
-    folder.hold()
-    old = folder.read_about() if folder.exists and not job.fresh else None
-    if old is None and not job.fresh:
-        _refuse_orphans(folder)
-    ledger = _known_ledger(folder, stack) if old else None
+    folder, old = _held(job, stack)
+    ledger = _known_ledger(folder, old, stack) if old else None
     epoch = ledger.epoch if ledger else 0
     in_hand = left_in_hand(folder.pending, epoch)
     pool = _pool(job, rules, folder, epoch + 1)
@@ -100,7 +100,9 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
     ledger = ledger or _new_ledger(folder, stack)
     about = folder.write_about(about)
     ledger.begin(rules.workers, rules.memory, in_hand, rules.max_interruptions)
-    segment = Segment(folder.path, ledger)
+    sink = sink_of(about.format, folder.path, ledger)
+    segment = Segment(folder.path, ledger, sink, lambda: stop.level is Level.NOW)
+    stack.callback(segment.close)
     segment.recover()
     if job.retry:
         ledger.reopen(job.retry_reason)
@@ -133,6 +135,17 @@ def open_run(job: Job, rules: Rules, stack: ExitStack) -> Rooms:
     )
 
 
+def _held(job: Job, stack: ExitStack) -> tuple[Folder, About | None]:
+    """The run folder, ours alone from now on, and the run that is in it."""
+    folder = Folder(job.out)
+    stack.callback(folder.release)
+    folder.hold()
+    old = folder.read_about() if folder.exists and not job.fresh else None
+    if old is None and not job.fresh:
+        _refuse_orphans(folder)
+    return folder, old
+
+
 def _refuse_orphans(folder: Folder) -> None:
     if parts := sorted(os.listdir(folder.data)):
         raise DamageError(
@@ -141,11 +154,11 @@ def _refuse_orphans(folder: Folder) -> None:
         )
 
 
-def _known_ledger(folder: Folder, stack: ExitStack) -> Ledger:
+def _known_ledger(folder: Folder, old: About, stack: ExitStack) -> Ledger:
     """The ledger of an earlier start, held against the data."""
     ledger = Ledger(folder.ledger, create=False)
     stack.callback(ledger.close)
-    Segment(folder.path, ledger).check()
+    Segment(folder.path, ledger, sink_of(old.format, folder.path, ledger)).check()
     return ledger
 
 

@@ -28,7 +28,7 @@ def verify(given: Namespace) -> int:
     folder = _existing(given.out)
     folder.hold_still()
     try:
-        audit = Audit(folder.path, folder.read_about().inputs, _percent("verifying"))
+        audit = Audit(folder.path, folder.read_about(), _percent("verifying"))
         found = 0
         for damage in audit.damages():
             found += 1

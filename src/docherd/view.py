@@ -203,9 +203,8 @@ class View:
         return Lookup(self._ledger, self.inputs).like(key, most)
 
     def _entry(self, found: int) -> Entry:
-        root, path, size, mtime_ns = next(
-            self._ledger.rows("select root, path, size, mtime_ns from document where id = ?", found)
-        )
+        query = "select root, path, size, mtime_ns from document where id = ?"
+        root, path, size, mtime_ns = next(self._ledger.rows(query, found))
         history = list(self._ledger.rows(_HISTORY, found))
         attempts = tuple(
             Attempt(
@@ -223,6 +222,7 @@ class View:
         )
         kind, records, part, offset, length = history[-1][9:] if history else (None,) * 5
         return Entry(
+            found,
             document=document_id(self._root(root).label, path),
             path=self._path(root, path),
             file=self._file(root, path),

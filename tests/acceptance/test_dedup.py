@@ -255,3 +255,21 @@ def test_many_copies_of_what_is_large_go_through_a_spool(tree):
     assert sum("duplicate_of" in row for row in rows) == 198
     oracle.check(tree.out, failed={}, total=100)
     assert oracle.docherd("verify", tree.out).code == 0
+
+
+@pytest.mark.parametrize("format", ["parquet", "files"])
+def test_a_copy_that_comes_later_is_made_of_what_the_sink_keeps(tree, format):
+    """Its original lies in a finished part by then, which is no JSON lines any more."""
+    tree.write(a="the same", b="another")
+    tree.run("--format", format)
+    tree.write(c="the same")
+    tree.run("--format", format)
+    assert tree.begun() == ["a", "b"]
+    said = oracle.docherd("cat", "out", cwd=tree.folder).out.splitlines()
+    rows = [json.loads(line) for line in said]
+    texts = {row["path"]: row["text"] for row in rows if row["ordinal"] == 0}
+    assert texts["in/c.txt"] == texts["in/a.txt"] == "the same"
+    if format == "parquet":
+        (of,) = {row["duplicate_of"] for row in rows if row["path"] == "in/c.txt"}
+        assert of in {row["document"] for row in rows if row["path"] == "in/a.txt"}
+    assert oracle.docherd("verify", "out", cwd=tree.folder).code == 0

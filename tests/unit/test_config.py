@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docherd.config import PROGRESS, Options, flags, read_file
+from docherd.config import FORMATS, PROGRESS, Options, flags, read_file
 from docherd.exceptions import UsageError
 
 fixed = settings(derandomize=True, deadline=None, max_examples=100)
@@ -18,6 +18,7 @@ VALUES = {
     "memory": [(8_000_000_000, 8_000_000_000), ("8GB", 8_000_000_000), ("1GiB", 1 << 30)],
     "timeout": [(90, 90.0), (0.5, 0.5), ("5m", 300.0), ("1h30m", 5400.0)],
     "stall": [(2, 2.0), ("2m", 120.0), ("500ms", 0.5)],
+    "format": [(each, each) for each in FORMATS],
     "max_output": [("10MB", 10_000_000), (5, 5)],
     "max_input": [("10MB", 10_000_000), (5, 5)],
     "force": [(True, True)],
@@ -122,6 +123,7 @@ def test_any_value_is_taken_or_refused(name, value):
 def test_what_results_depend_on_is_pinned():
     """Workers, memory, time, the limit and the display never make another run."""
     assert Options(include=("*.pdf",)).pinned() == {
+        "format": "jsonl",
         "max_output": 1_000_000_000,
         "max_input": 2_000_000_000,
         "include": ["*.pdf"],

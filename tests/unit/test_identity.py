@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from docherd.exceptions import UsageError
 from docherd.identity import About, agree
 from docherd.model import Root
+from docherd.sinks.columns import Column
 
 DOCS = Root(b"docs", b"/in/docs")
 MAIL = Root(b"mail", b"/in/mail")
@@ -20,7 +21,7 @@ ABOUT = About(
     processor="extract",
     fingerprint="extract/1",
     importable=True,
-    pinned={"include": ["*.pdf"], "max_output": 5},
+    pinned={"format": "jsonl", "include": ["*.pdf"], "max_output": 5},
     options={"workers": 2},
     run="7f3a",
     created="2026-11-24T05:00:00Z",
@@ -51,6 +52,23 @@ def test_run_json_says_all_of_it(inputs, files_from, null):
     assert About.from_json(json.loads(json.dumps(about.as_json()))) == about
 
 
+def test_columns_are_remembered():
+    """All parts of a run have those of the first."""
+    about = replace(ABOUT, columns=(Column("text", "string"),))
+    assert About.from_json(json.loads(json.dumps(about.as_json()))) == about
+    assert agree(about, AGAIN, add=False, new_processor=False).columns == about.columns
+
+
+def test_a_run_from_before_there_was_a_choice_has_json_lines():
+    """It goes on as it was, and no other format is taken for the same run."""
+    raw = ABOUT.as_json() | {"pinned": {"format": "jsonl", "include": ["*.pdf"], "max_output": 5}}
+    old = About.from_json(raw)
+    assert old == ABOUT
+    other = replace(AGAIN, pinned={**AGAIN.pinned, "format": "parquet"})
+    with pytest.raises(UsageError, match=r"--format 'jsonl', not 'parquet'.*--fresh"):
+        agree(old, other, add=False, new_processor=False)
+
+
 def test_the_same_call_is_the_same_run():
     """It keeps its name and date."""
     assert same(AGAIN) == ABOUT
@@ -72,8 +90,14 @@ def test_workers_and_the_like_are_as_last_given():
         ({"files_from": "list"}, "another --files-from"),
         ({"null": True}, "another --files-from"),
         ({"fingerprint": "extract/2"}, r"made by extract \(extract/1\), not by extract"),
-        ({"pinned": {"include": [], "max_output": 5}}, r"--include \['\*.pdf'\], not \[\]"),
-        ({"pinned": {"include": ["*.pdf"], "max_output": 6}}, "--max-output 5, not 6"),
+        (
+            {"pinned": {"format": "jsonl", "include": [], "max_output": 5}},
+            r"--include \['\*.pdf'\], not \[\]",
+        ),
+        (
+            {"pinned": {"format": "jsonl", "include": ["*.pdf"], "max_output": 6}},
+            "--max-output 5, not 6",
+        ),
         ({"inputs": (DOCS,)}, "/in/mail is missing from the inputs"),
         ({"inputs": (DOCS, MAIL, Root(b"x", b"/x"))}, "/x is not an input of"),
         ({"inputs": (DOCS, replace(MAIL, pattern="*.eml"))}, "/in/mail is not an input of"),

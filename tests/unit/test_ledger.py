@@ -186,7 +186,9 @@ class Life:
             self.wait(known)
 
     def rewrite(self):
-        self.ledger.write_part(Part(1, 2, sealed=False, size=self.size, crc=0), cleared=True)
+        holes = tuple(sorted((offset, length) for _, offset, length in self.stale))
+        part = Part(1, 2, sealed=False, size=self.size, crc=0, holes=holes)
+        self.ledger.write_part(part, cleared=True)
         self.stale.clear()
 
     def restart(self):

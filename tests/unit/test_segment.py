@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import sqlite3
 import tempfile
 import threading
@@ -12,19 +13,25 @@ from collections import Counter
 from pathlib import Path
 from unittest import mock
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docherd import host, records, segment
+from docherd import converter, host, records, segment
 from docherd.committer import Committer
+from docherd.conversion import Asked, GivenUp
 from docherd.exceptions import DamageError, EnvironmentFault
+from docherd.folder import Folder
+from docherd.identity import About
 from docherd.ledger import Ledger
-from docherd.model import Found, Outcome, Reason, Root, Spool, Spooled, Status, Task
+from docherd.model import Found, Outcome, Reason, Root, Spool, Spooled, Status, Task, document_id
 from docherd.rows import Note
 from docherd.segment import Segment
-from docherd.sinks import jsonl
+from docherd.sinks import files, jsonl, parquet
+from docherd.sinks.formats import sink_of
 
+FORMATS = ("jsonl", "parquet", "files")
 NOTHING = Note()
 
 
@@ -38,6 +45,36 @@ def no_waiting_for_the_disk():
         yield
 
 
+class Here:
+    """A conversion in this process, so that it can be cut, too."""
+
+    #: what it does before it has made anything; tests change it
+    before = staticmethod(lambda: None)
+
+    def __init__(self, task, asked):
+        self.task, self.asked = task, Asked.from_json(json.loads(json.dumps(asked.as_json())))
+        self.done = False
+
+    def wait(self, hurry):
+        if hurry():
+            raise GivenUp
+        Here.before()
+        return json.loads(json.dumps(converter.task(self.task)(self.asked)))
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def conversions_here():
+    """Starting a process for each would take most of the time."""
+    with (
+        mock.patch.object(files, "Conversion", Here),
+        mock.patch.object(parquet, "Conversion", Here),
+    ):
+        yield
+
+
 class Cut(BaseException):
     """The process was killed here."""
 
@@ -47,7 +84,9 @@ class Knife:
 
     CALLS = (
         *((os, name) for name in ("open", "fsync", "fdatasync", "ftruncate", "copy_file_range")),
-        *((Path, "rename"), (Path, "unlink"), (Ledger, "commit"), (Ledger, "write_part")),
+        *((os, name) for name in ("rename", "unlink", "mkdir", "rmdir")),
+        *((Path, "rename"), (Path, "unlink"), (shutil, "rmtree")),
+        *((Ledger, name) for name in ("commit", "write_part", "publish", "take_out", "forget")),
     )
 
     def __init__(self, at):
@@ -104,8 +143,8 @@ OPEN = os.open
 class Life:
     """A run folder and what readers must see, through commits, seals, changes and deaths."""
 
-    def __init__(self, out, rng):
-        self.out, self.rng = out, rng
+    def __init__(self, out, rng, format="jsonl"):
+        self.out, self.rng, self.format = out, rng, format
         for name in ("pending", "data"):
             (out / name).mkdir(parents=True)
         #: by document: version on the disk, None where there is no file
@@ -113,6 +152,8 @@ class Life:
         #: by document: the lines that count; and all that ever did
         self.lines, self.ever = {}, set()
         self.serial = 0
+        about = About((ROOT,), None, False, "extract", "1", True, {"format": format}, {})
+        Folder(out).write_about(about)
         self.begin(create=True)
 
     # ── a start ──────────────────────────────────────────────────────────────────────────────
@@ -120,7 +161,8 @@ class Life:
     def begin(self, *, create=False):
         """A start as far as these rooms go: open, check, begin, recover."""
         self.ledger = Ledger(self.out / "ledger.db", create=create)
-        self.segment = Segment(self.out, self.ledger)
+        sink = sink_of(self.format, self.out, self.ledger)
+        self.segment = Segment(self.out, self.ledger, sink)
         self.ledger._db.execute("pragma synchronous = off")
         self.segment.check()
         self.ledger.begin(1, 1, [], 0)
@@ -177,7 +219,7 @@ class Life:
             return Outcome(task, Status.FAILED, Reason.ERROR), []
         if self.rng.random() < 0.1:
             return Outcome(task, Status.PENDING, Reason.CRASH), self.lines.get(document, [])
-        lines = [self.line(document) for _ in range(self.rng.randrange(4))]
+        lines = [self.line(document, n) for n in range(self.rng.randrange(4))]
         return self.done(document, lines, spooled=self.rng.random() < 0.4)
 
     def done(self, document, lines, *, spooled=False):
@@ -188,9 +230,11 @@ class Life:
         crc = zlib.crc32(joined)
         return Outcome(task, Status.DONE, length=len(joined), crc=crc, lines=held), lines
 
-    def line(self, document):
+    def line(self, document, ordinal=0):
         self.serial += 1
-        record = {"document": document, "serial": self.serial, "pad": "x" * (self.serial % 50)}
+        name = b"%d" % document
+        head = {"document": document_id(ROOT.label, name), "path": f"in/{document}"}
+        record = head | {"ordinal": ordinal, "text": f"{self.serial}" + "x" * (self.serial % 50)}
         return json.dumps(record).encode() + b"\n"
 
     def spool(self, content):
@@ -220,8 +264,13 @@ class Life:
         return self.query("select count(*) from outcome")
 
     def seal(self):
-        self.segment.seal()
+        self.publish()
         self.check_published()
+
+    def publish(self):
+        """Seal, and wait until that is in data/."""
+        self.segment.seal()
+        self.segment.settle()
 
     def cut(self, work, at):
         """Do something and be killed at a step; True where it ended before that."""
@@ -245,11 +294,9 @@ class Life:
             return db.execute(sql).fetchall()
 
     def published(self):
-        return [
-            line
-            for file in sorted((self.out / "data").iterdir())
-            for line in file.read_bytes().splitlines(keepends=True)
-        ]
+        """The lines that are in data/, as this test reads them."""
+        found = sorted(file for file in (self.out / "data").rglob("*") if file.is_file())
+        return [line for file in found for line in READ[self.format](file)]
 
     def check(self):
         """At any moment, also when dead: readers see what counts, nobody anything twice."""
@@ -259,7 +306,7 @@ class Life:
         assert set(published) <= self.ever
         assert max(Counter(published).values(), default=1) == 1
         for document, lines in self.lines.items():
-            mine = [line for line in published if json.loads(line)["document"] == document]
+            mine = [line for line in published if json.loads(line)["path"] == f"in/{document}"]
             assert mine in ([], lines) or not set(mine) & set(lines)
         self.check_places()
 
@@ -270,7 +317,7 @@ class Life:
             " and part is not null and not exists"
             " (select 1 from outcome n where n.previous = o.id)"
         ):
-            lines = list(records.lines_at(self.out, part, offset, length))
+            lines = list(records.lines_at(self.out, part, offset, length, document))
             assert lines == self.lines[document]
             assert zlib.crc32(b"".join(lines)) == crc
 
@@ -281,27 +328,58 @@ class Life:
         assert sorted(self.published()) == sorted(records.lines(self.out))
         assert not [name for name in os.listdir(self.out / "pending") if "slot" not in name]
         for part in self.ledger.parts():
-            content = (self.out / "data" / jsonl.part_name(part.number)).read_bytes()
             assert part.sealed
-            assert (len(content), zlib.crc32(content)) == (part.size, part.crc)
+            named = {f"part-{part.number:06d}.{self.format}": (part.size, part.crc)}
+            if self.format == "files":
+                named = {row.name: (row.size, row.crc) for row in self.ledger.listed(part.number)}
+            for name, known in named.items():
+                content = (self.out / "data" / name).read_bytes()
+                assert (len(content), zlib.crc32(content)) == known
+
+
+def lines_of_table(file):
+    """Of a Parquet file."""
+    return [
+        json.dumps({key: row[key] for key in ("document", "path", "ordinal", "text")}).encode()
+        + b"\n"
+        for row in pq.ParquetFile(file).read().to_pylist()
+    ]
+
+
+def lines_of_text(file):
+    """Of in/3.txt."""
+    name = file.stem
+    head = {"document": document_id(ROOT.label, name.encode()), "path": f"in/{name}"}
+    return [
+        json.dumps(head | {"ordinal": n, "text": text}).encode() + b"\n"
+        for n, text in enumerate(file.read_text().split("\n\f\n"))
+    ]
+
+
+READ = {
+    "jsonl": lambda file: file.read_bytes().splitlines(keepends=True),
+    "parquet": lines_of_table,
+    "files": lines_of_text,
+}
 
 
 @contextlib.contextmanager
-def lived(seed):
+def lived(seed, format="jsonl"):
     """A life in a folder of its own."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
-        life = Life(Path(folder), rng)
+        life = Life(Path(folder), rng, format)
         life.walk(prune=False)
         yield life
         life.die()
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
-@given(st.integers(0, 1 << 32))
-def test_readers_see_what_counts_whatever_happens_in_whatever_order(seed):
+@pytest.mark.parametrize("format", FORMATS)
+@settings(derandomize=True, deadline=None, max_examples=15)
+@given(seed=st.integers(0, 1 << 32))
+def test_readers_see_what_counts_whatever_happens_in_whatever_order(format, seed):
     """Commits, seals, changed, vanished and pruned files, kills at random steps, and again."""
-    with lived(seed) as life:
+    with lived(seed, format) as life:
         for _ in range(25):
             work = life.rng.choice([life.commit, life.commit, life.seal, life.start])
             while not life.cut(work, life.rng.choice([10, 30, 1000])):
@@ -312,27 +390,28 @@ def test_readers_see_what_counts_whatever_happens_in_whatever_order(seed):
 
 def finish(life, *documents):
     """Commit these Documents, with two lines each."""
-    life.finish([life.done(n, [life.line(n), life.line(n)]) for n in documents])
+    life.finish([life.done(n, [life.line(n, 0), life.line(n, 1)]) for n in documents])
 
 
 def two_parts_to_rewrite(life):
     """Two published parts of which each holds something superseded, and an open segment."""
     for documents in ([1, 2, 3], [4, 5, 6]):
         finish(life, *documents)
-        life.segment.seal()
+        life.publish()
     life.disk |= dict.fromkeys((1, 3, 5), 99)
     life.recover()
     finish(life, 1, 3, 5)
     assert sorted(life.ledger.stale()) == [1, 2]
 
 
-def test_a_seal_may_be_cut_at_any_step():
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_seal_may_be_cut_at_any_step(format):
     """Two parts are rewritten and one is published; a kill anywhere leaves what counts readable."""
     at, over = 0, False
     while not over:
-        with lived(0) as life:
+        with lived(0, format) as life:
             two_parts_to_rewrite(life)
-            over = life.cut(life.segment.seal, at)
+            over = life.cut(life.publish, at)
             life.check()
             life.recover()
             life.check_published()
@@ -340,14 +419,15 @@ def test_a_seal_may_be_cut_at_any_step():
     assert at > 40
 
 
-def test_a_reader_that_is_overtaken_reads_nothing_twice():
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_reader_that_is_overtaken_reads_nothing_twice(format):
     """Parts are rewritten under a long reading: it sees one moment, or less, never two."""
-    with lived(0) as life:
+    with lived(0, format) as life:
         two_parts_to_rewrite(life)
         wanted = sorted(records.lines(life.out))
         reading = records.lines(life.out)
         seen = [next(reading)]
-        life.segment.seal()
+        life.publish()
         assert sorted([*seen, *reading]) == wanted
 
         reading = records.lines(life.out)
@@ -355,7 +435,7 @@ def test_a_reader_that_is_overtaken_reads_nothing_twice():
         life.disk |= dict.fromkeys(life.disk, 100)
         life.recover()
         finish(life, *life.disk)
-        life.segment.seal()
+        life.publish()
         seen += reading
         assert set(seen) <= set(wanted)
         assert len(seen) == len(set(seen))
@@ -419,9 +499,9 @@ def test_data_that_was_damaged_is_refused_unchanged(life, name, change, message)
     with contextlib.closing(ledger):
         if message:
             with pytest.raises(DamageError, match=f"{message}.*nothing was changed"):
-                Segment(life.out, ledger).check()
+                Segment(life.out, ledger, sink_of("jsonl", life.out, ledger)).check()
         else:
-            Segment(life.out, ledger).check()
+            Segment(life.out, ledger, sink_of("jsonl", life.out, ledger)).check()
     assert {each: each.stat().st_size for each in life.out.glob("*/*")} == before
 
 

@@ -106,6 +106,15 @@ def lines(source: BinaryIO, size: int, holes: Sequence[Range] = ()) -> Iterator[
             yield line
 
 
+def crc_of(file: Path) -> tuple[int, int]:
+    """(bytes, CRC-32) of a file."""
+    size = crc = 0
+    with file.open("rb") as opened:
+        while piece := opened.read(SLICE):
+            size, crc = size + len(piece), zlib.crc32(piece, crc)
+    return size, crc
+
+
 class Group(NamedTuple):
     """Lines that follow one another and name the same Document."""
 
