@@ -355,15 +355,17 @@ class Ledger:
             self._db.execute("delete from stale where part = ?", (part.number,))
         return again.count(True), again.count(False)
 
-    def adopt(
-        self, part: Part, stale: Iterable[tuple[int, int]], files: Iterable[Listed] = ()
-    ) -> None:
+    def adopt(self, part: Part, stale: Iterable[tuple[int, int]]) -> None:
         """Know a part that was there before this ledger; ``stale``: ranges that do not count."""
         with self._transaction():
             self._write_part(part)
-            self._listing.adopt(files)
             rows = [(part.number, offset, length) for offset, length in stale]
             self._db.executemany("insert into stale values (?, ?, ?)", rows)
+
+    def adopt_files(self, files: Sequence[Listed]) -> None:
+        """Know the files of a Document that were there before this ledger: the first counts."""
+        with self._transaction():
+            self._listing.adopt(files)
 
     def recount(self) -> None:
         """Make the accounting anew from the outcomes; open the ledger again to see it."""

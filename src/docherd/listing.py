@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from docherd.rows import Listed, MadeFile, Part
 from docherd.sinks.names import candidates, folded
@@ -54,10 +54,12 @@ class Listing:
         query = f"select 1 from file where {column} = ?"  # noqa: S608
         return self._db.execute(query, (value,)).fetchone() is not None
 
-    def adopt(self, files: Iterable[Listed]) -> None:
-        """Files that were there before this ledger."""
+    def adopt(self, files: Sequence[Listed]) -> None:
+        """Files that were there before this ledger, of one Document: the first counts."""
         for each in files:
             self._put(each)
+        rest = [(each.name,) for each in files[1:]]
+        self._db.executemany("update file set part = null where name = ?", rest)
 
     def _put(self, row: Listed) -> None:
         pieces = None if row.pieces is None else json.dumps(row.pieces)

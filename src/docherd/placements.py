@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from docherd.model import Root, document_id, text_of
 from docherd.readonly import ReadOnly
 from docherd.rows import Part
 from docherd.sinks import jsonl
+from docherd.sinks.jsonl import Range
 
 
 class Placement(NamedTuple):
@@ -88,17 +89,17 @@ _SUPERSEDED = """select o.offset, o.length, o.crc, o.records, o.document, d.root
 
 
 def read(
-    segment: Path, part: Part, placed: Iterator[Placement], without: Collection[int]
+    segment: Path, part: Part, placed: Iterator[Placement], gone: Sequence[Range]
 ) -> Iterator[Line]:
-    """The Records in a segment, but for those whose Document begins at an offset ``without``.
+    """The Records in a segment, but for those in ranges that are ``gone``.
 
     Raises DamageError where they are not what was committed.
     """
-    covered = 0
+    covered, without = 0, dict(gone)
     with segment.open("rb") as file:
         for each, at in jsonl.placed(placed, part.holes):
             covered += each.length
-            if each.offset in without:
+            if without.pop(each.offset, 0):
                 continue
             file.seek(at)
             crc, ordinal, left = 0, 0, each.length
@@ -109,6 +110,7 @@ def read(
             if left or crc != each.crc:
                 why = f"{segment}: the Records of {each.path} are not what was written"
                 raise mendable(why, segment.parent.parent)
+    covered += sum(without.values())  # of an earlier ledger
     if covered != part.size:
         why = f"{segment}: {part.size - covered:,} bytes belong to no document"
         raise mendable(why, segment.parent.parent)

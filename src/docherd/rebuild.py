@@ -4,6 +4,8 @@
     walk of the inputs ─► documents; those in the salvage are done, unless their file is newer than
     its part; what is only in the salvage was there once and is gone now
 
+Of a tree of text files each name says whose it is; how its text was divided into Records, none.
+
 It is made beside the old one, whole and durable, before that is set aside as ledger.db.damaged.
 What was done without a Record, skipped by a processor or failed leaves no trace in a part: such
 Documents are processed once more.
@@ -25,13 +27,14 @@ from docherd.config import Options
 from docherd.discovery import stratum_of
 from docherd.exceptions import DamageError
 from docherd.folder import Folder
-from docherd.identity import About
+from docherd.identity import JSONL, About
 from docherd.job import filters_of
 from docherd.ledger import Ledger
-from docherd.model import Found, Outcome, Root, Status, Task, document_id, text_of
-from docherd.rows import Note, Part, Placed
-from docherd.sinks import jsonl
+from docherd.model import Found, Outcome, Root, Status, Task, text_of
+from docherd.rows import Discovered, Note, Part, Placed
+from docherd.sinks import files, jsonl, parquet
 from docherd.sinks.jsonl import Range
+from docherd.sinks.parts import Parts
 
 #: Documents discovered and committed together
 BATCH = 1000
@@ -53,10 +56,11 @@ def rebuild(folder: Folder) -> None:
         parts = list(_collect(folder, about, salvage))
         with closing(Ledger(made, create=True)) as ledger:
             ledger.begin(1, 0, (), 0)
-            _walk_again(about, ledger, salvage)
-            _remember_gone(about, ledger, salvage)
+            adoption = _Adoption(folder, about, ledger, salvage)
+            adoption.walk_again()
+            adoption.remember_gone()
             for part in parts:
-                ledger.adopt(part, salvage.unclaimed(part))
+                ledger.adopt(part, () if _made(part, about) else salvage.unclaimed(part))
             ledger.end("interrupted", Note())
     _sync(made)
     _swap(folder, made)
@@ -83,9 +87,10 @@ class Kept(NamedTuple):
 def _collect(folder: Folder, about: About, salvage: _Salvage) -> Iterator[Part]:
     """Every part there is, its Documents put into the salvage; later parts hold later Records."""
     labels = {text_of(root.label) for root in about.inputs}
-    for number, file, finished in _files(folder):
+    for number, file, finished in _files(folder, about):
         found: list[Kept] = []
-        for each in _read(number, file):
+        read = _read if file.name.endswith(".jsonl") else _read_table
+        for each in read(number, file, about):
             if each.path.partition("/")[0] not in labels:
                 raise DamageError(
                     f"{file} holds Records of {each.path}, which no input of this run has: move"
@@ -97,21 +102,34 @@ def _collect(folder: Folder, about: About, salvage: _Salvage) -> Iterator[Part]:
             os.truncate(file, size)
             _sync(file)
         salvage.add(found)
-        yield Part(number, 1, sealed=True, size=file.stat().st_size, crc=jsonl.crc_of(file)[1])
+        sealed = finished or about.format == JSONL
+        yield Part(number, 1, sealed, *jsonl.crc_of(file))
+    if about.format == "files":
+        yield _TREE
 
 
-def _files(folder: Folder) -> Iterator[tuple[int, Path, bool]]:
+#: the part that files in data/ are of, where nobody knows any longer
+_TREE = Part(0, 1, sealed=True, size=0, crc=0)
+
+
+def _made(part: Part, about: About) -> bool:
+    """Of another format than its segment: nothing in it lies at an offset."""
+    return part.sealed and about.format != JSONL
+
+
+def _files(folder: Folder, about: About) -> Iterator[tuple[int, Path, bool]]:
     """(number, file, published) of every part by number."""
     files: dict[int, Path] = {}
-    for place in (folder.pending, folder.data):  # a published one counts
-        for name in os.listdir(place):
-            if (number := jsonl.part_number(name)) is not None:
+    for place, suffix in ((folder.pending, JSONL), (folder.data, about.format)):
+        parts = Parts(folder.path, suffix)  # a published one counts
+        for name in os.listdir(place) if suffix != "files" else ():
+            if (number := parts.number(name)) is not None:
                 files[number] = place / name
     for number, file in sorted(files.items()):
         yield number, file, file.parent == folder.data
 
 
-def _read(number: int, file: Path) -> Iterator[Kept]:
+def _read(number: int, file: Path, about: About) -> Iterator[Kept]:
     """The Documents in a part whose every line is sound."""
     mtime = file.stat().st_mtime_ns
     with file.open("rb") as lines, file.open("rb") as again:
@@ -125,6 +143,14 @@ def _read(number: int, file: Path) -> Iterator[Kept]:
                 continue
             where = (group.offset, group.length, group.crc, group.records)
             yield Kept(group.document, number, *where, paths[0], mtime)
+
+
+def _read_table(number: int, file: Path, about: About) -> Iterator[Kept]:
+    """The Documents in a Parquet file; where they lie in it is counted in Records."""
+    mtime, at = file.stat().st_mtime_ns, 0
+    for (document, path), records in parquet.documents(file, about.columns or ()):
+        yield Kept(document, number, at, records, 0, records, path, mtime)
+        at += records
 
 
 def _path(line: bytes, document: str, ordinal: int) -> str:
@@ -153,17 +179,19 @@ class _Salvage:
         self._db.executemany(f"insert or replace into kept values ({marks}, ?)", rows)  # noqa: S608
         self._db.execute("commit")
 
-    def get(self, document: str) -> Kept | None:
-        row = self._db.execute("select * from kept where document = ?", (document,)).fetchone()
-        return None if row is None else Kept(*row[:-1])
+    def of(self, document: str) -> list[Kept]:
+        """Where it has Records; those of the last part count."""
+        query = "select * from kept where document = ? order by part"
+        return [Kept(*row[:-1]) for row in self._db.execute(query, (document,))]
 
-    def mark(self, document: str, seen: int) -> None:
+    def mark(self, kept: Kept, seen: int) -> None:
         """``_CLAIMED`` or ``_OUTDATED``."""
-        self._db.execute("update kept set seen = ? where document = ?", (seen, document))
+        query = "update kept set seen = ? where document = ? and part = ?"
+        self._db.execute(query, (seen, kept.document, kept.part))
 
     def rest(self, most: int) -> list[Kept]:
         """The next of those that nobody asked for."""
-        query = "select * from kept where seen = ? order by part, offset limit ?"
+        query = "select * from kept where seen = ? order by document, part limit ?"
         return [Kept(*row[:-1]) for row in self._db.execute(query, (_UNSEEN, most))]
 
     def unclaimed(self, part: Part) -> Iterator[Range]:
@@ -181,8 +209,9 @@ class _Salvage:
 
 _UNSEEN, _CLAIMED, _OUTDATED = range(3)
 _TABLES = """
-create table kept (document text primary key, part integer, offset integer, length integer,
-    crc integer, records integer, path text, mtime_ns integer, seen integer) without rowid;
+create table kept (document text, part integer, offset integer, length integer,
+    crc integer, records integer, path text, mtime_ns integer, seen integer,
+    primary key (document, part)) without rowid;
 create index kept_place on kept (part, offset);
 """
 
@@ -190,51 +219,85 @@ create index kept_place on kept (part, offset);
 # ── inputs ─► ledger ─────────────────────────────────────────────────────────────────────────
 
 
-def _walk_again(about: About, ledger: Ledger, salvage: _Salvage) -> None:
-    """Discover the inputs; commit as done what the salvage has of them."""
-    if about.files_from == "-":
-        return  # the list went with the ledger: what the Records name is looked up
-    filters = filters_of(Options.of({"processor": about.processor, **about.options}))
-    inputs = walk.Walk(about.inputs, filters, about.files_from, about.null, about.base)
-    entries = walk.found(inputs)
-    while batch := list(itertools.islice(entries, BATCH)):
-        _take_in(about, ledger, salvage, batch)
+class _Adoption:
+    """Documents, and what of the salvage is theirs."""
 
+    def __init__(self, folder: Folder, about: About, ledger: Ledger, salvage: _Salvage) -> None:
+        self._folder = folder
+        self._about = about
+        self._ledger = ledger
+        self._salvage = salvage
 
-def _take_in(about: About, ledger: Ledger, salvage: _Salvage, batch: list[Found]) -> None:
-    discovered = ledger.discover(batch)
-    placed = []
-    for document, found in zip(discovered.ready, discovered.found, strict=True):
-        root = about.inputs[found.root]
-        kept = salvage.get(document_id(root.label, found.path))
-        if kept is None:
-            continue
-        current = found.mtime_ns <= kept.mtime_ns
-        salvage.mark(kept.document, _CLAIMED if current else _OUTDATED)
-        if current:
-            placed.append(_placed(_task(document, root, found), kept))
-    ledger.commit(placed, None, Note())
+    def walk_again(self) -> None:
+        """Discover the inputs; commit as done what the salvage has of them."""
+        about = self._about
+        if about.files_from == "-":
+            return  # the list went with the ledger: what the Records name is looked up
+        filters = filters_of(Options.of({"processor": about.processor, **about.options}))
+        inputs = walk.Walk(about.inputs, filters, about.files_from, about.null, about.base)
+        entries = walk.found(inputs)
+        while batch := list(itertools.islice(entries, BATCH)):
+            self._take(self._ledger.discover(batch))
 
+    def remember_gone(self) -> None:
+        """What only the Records know of: gone, but for files of a list that is lost itself."""
+        labels = {text_of(root.label): n for n, root in enumerate(self._about.inputs)}
+        while names := self._unclaimed(labels):
+            found = [_looked_up(self._about, root, name) for root, name in names]
+            discovered = self._ledger.discover(found)
+            self._take(discovered, current=True)
+            gone = [
+                Placed(Outcome(_task(document, self._about.inputs[each.root], each), Status.GONE))
+                for document, each in zip(discovered.ready, discovered.found, strict=True)
+                if not each.inode
+            ]
+            self._ledger.commit(gone, None, Note())
 
-def _remember_gone(about: About, ledger: Ledger, salvage: _Salvage) -> None:
-    """What only the Records know of: gone, but for files of a list that is lost itself."""
-    labels = {text_of(root.label): index for index, root in enumerate(about.inputs)}
-    while batch := salvage.rest(BATCH):
-        by_path: dict[tuple[int, bytes], Kept] = {}
-        for kept in batch:
-            label, _, name = kept.path.partition("/")
-            by_path[labels[label], os.fsencode(name)] = kept
-            salvage.mark(kept.document, _CLAIMED)
-        found = [_looked_up(about, root, name) for root, name in by_path]
-        discovered = ledger.discover(found)
-        placed, gone = [], []
-        for document, each in zip(discovered.ready, discovered.found, strict=True):
-            task = _task(document, about.inputs[each.root], each)
-            placed.append(_placed(task, by_path[each.root, each.path]))
-            if not each.inode:
-                gone.append(Placed(Outcome(task, Status.GONE)))
-        ledger.commit(placed, None, Note())
-        ledger.commit(gone, None, Note())
+    def _unclaimed(self, labels: dict[str, int]) -> list[tuple[int, bytes]]:
+        """(root, path) of the next Documents that the walk did not meet."""
+        paths = {kept.path for kept in self._salvage.rest(BATCH)}
+        if not paths and self._about.format == "files":
+            paths = set(itertools.islice(files.unclaimed(self._folder.path, self._ledger), BATCH))
+        split = [path.partition("/") for path in sorted(paths)]
+        for label, _, name in split:
+            if label not in labels:
+                raise DamageError(
+                    f"{self._folder.data} has a file of {label}/{name}, which no input of this run"
+                    " has: move it elsewhere, then repair again; nothing was changed"
+                )
+        return [(labels[label], os.fsencode(name)) for label, _, name in split]
+
+    def _take(self, discovered: Discovered, *, current: bool = False) -> None:
+        """Documents just discovered; ``current``: whatever their files are now."""
+        older: list[Placed] = []
+        placed: list[Placed] = []
+        again: list[Placed] = []
+        for document, found in zip(discovered.ready, discovered.found, strict=True):
+            task = _task(document, self._about.inputs[found.root], found)
+            kept = [*self._in_tree(task), *self._salvage.of(task.id)]
+            if not kept:
+                continue
+            counts = current or found.mtime_ns <= kept[-1].mtime_ns
+            for each in kept:
+                claimed = counts and each is kept[-1]
+                self._salvage.mark(each, _CLAIMED if claimed else _OUTDATED)
+                if claimed:
+                    placed.append(_placed(task, each))
+                elif self._about.format != JSONL:  # nothing lies at an offset: by its outcome
+                    older.append(_placed(task, each))
+            if not counts and self._about.format != JSONL:
+                again.append(Placed(Outcome(task._replace(attempt=-1), Status.PENDING)))
+        for batch in (older, placed, again):
+            self._ledger.commit(batch, None, Note())
+
+    def _in_tree(self, task: Task) -> Iterator[Kept]:
+        """The file that a Document has in data/."""
+        if self._about.format != "files":
+            return
+        rows = files.adopted(self._folder.path, task, _TREE.number)
+        self._ledger.adopt_files([row for row, _ in rows])
+        for row, mtime in rows[:1]:
+            yield Kept(task.id, row.part, task.document, 1, 0, 1, task.path, mtime)
 
 
 def _looked_up(about: About, root: int, name: bytes) -> Found:

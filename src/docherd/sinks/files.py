@@ -25,11 +25,12 @@ from docherd.exceptions import DamageError, mendable
 from docherd.folder import Folder
 from docherd.ledger import Ledger
 from docherd.listing import listed
-from docherd.model import printable
+from docherd.model import Task, printable
 from docherd.placements import Placement, named, placements, read
 from docherd.readonly import ReadOnly
 from docherd.rows import Listed, MadeFile, Part
 from docherd.sinks import jsonl, tree
+from docherd.sinks.names import SUFFIXES, candidates, own
 from docherd.sinks.parts import Parts
 from docherd.sinks.sink import Hurry, Made, Range
 from docherd.sinks.texts import Text, lines_of_text, text_of_records
@@ -134,7 +135,7 @@ def convert(asked: Asked) -> Answer:
 
 def _texts(asked: Asked) -> Iterator[tuple[Placement, Text]]:
     segment = Parts(asked.out, "jsonl").staged(asked.part)
-    gone = {offset for offset, _ in asked.target.holes}
+    gone = sorted({*asked.target.holes} - {*asked.part.holes})
     roots = Folder(asked.out).read_about().inputs
     with closing(ReadOnly(asked.out / "ledger.db", ("document", "outcome"))) as db:
         placed = placements(db, roots, asked.part.number)
@@ -279,3 +280,36 @@ def missized(out: Path, row: Listed) -> str:
     if file_of(out, row).is_symlink():
         return "is a link"
     return "" if size == row.size else f"has {size:,} bytes where the ledger knows {row.size:,}"
+
+
+# ── without the ledger that made them ────────────────────────────────────────────────────────
+
+
+def adopted(out: Path, task: Task, part: int) -> list[tuple[Listed, int]]:
+    """The files that are a Document's by their name, and when they were written: last first."""
+    found = []
+    for name in own(task.path, task.id):
+        file = out / "data" / name
+        if file.is_file() and not file.is_symlink():
+            size, crc = jsonl.crc_of(file)
+            pieces = None if name.endswith(".json") else (size,)
+            row = Listed(name, task.document, part, size, crc, pieces)
+            found.append((row, file.stat().st_mtime_ns))
+    return sorted(found, key=lambda each: -each[1])
+
+
+def unclaimed(out: Path, ledger: Ledger) -> Iterator[str]:
+    """Paths, as in their Records, of Documents whose files nobody has claimed.
+
+    Raises DamageError for a file that no Document would have.
+    """
+    for name in tree.names(out / "data"):
+        if ledger.lists(name):
+            continue
+        path, dot, suffix = name.rpartition(".")
+        if f"{dot}{suffix}" not in SUFFIXES or next(candidates(path, "", dot + suffix)) != name:
+            raise DamageError(
+                f"data/{printable(name)} is of no document of this run's inputs: move it"
+                " elsewhere, then repair again; nothing was changed"
+            )
+        yield path

@@ -1,9 +1,9 @@
 """Names of files in data/ that mirror the inputs, for every disk and whatever a Document is called.
 
 A name is the path of the Document with its own extension kept and one of ours behind it:
-``letters/a.pdf.txt``. Whatever some system refuses or misreads becomes ``_``. Two names that a
-disk could take for one (``A`` and ``a``, ``é`` in one character or in two) have the same
-``folded``; the later of them gets the id of its Document.
+``letters/a.pdf.txt``. Whatever some system refuses or misreads becomes ``_``, and the id of the
+Document is put behind it. So is that of the later of two whose names a disk could take for one
+(``A`` and ``a``, ``é`` in one character or in two): they have the same ``folded``.
 """
 
 from __future__ import annotations
@@ -29,12 +29,24 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s
 
 def candidates(path: str, document: str, suffix: str) -> Iterator[str]:
     """Names for a Document, the best first: the caller takes one that nobody else has."""
-    *folders, file = [each for each in path.split("/") if each] or [""]
+    components = [each for each in path.split("/") if each]
+    *folders, file = components or [""]
     folders = [_folder(each) for each in folders]
-    yield _joined(folders, _fitted(_safe(file), suffix), document)
+    plain = _joined(folders, _fitted(_safe(file), suffix), document)
+    if plain == "/".join(components) + suffix:  # else another Document's could become the same
+        yield plain
     for number in itertools.count(1):
         mark = f"~{document}" if number == 1 else f"~{document}-{number}"
         yield _joined(folders, _fitted(_safe(file), mark + suffix), document)
+
+
+def own(path: str, document: str) -> Iterator[str]:
+    """Every name that is this Document's and no other's, whatever it became."""
+    for suffix in SUFFIXES:
+        first, second = itertools.islice(candidates(path, document, suffix), 2)
+        yield first
+        if f"~{document}{suffix}" in second:
+            yield second
 
 
 def folded(name: str) -> str:

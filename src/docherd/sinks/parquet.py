@@ -112,7 +112,7 @@ def _take_census(asked: Asked) -> tuple[Column, ...]:
 def _lines(asked: Asked) -> Iterator[Line]:
     """The Records of a segment that count."""
     segment = Parts(asked.out, "jsonl").staged(asked.part)
-    gone = {offset for offset, _ in asked.target.holes}
+    gone = sorted({*asked.target.holes} - {*asked.part.holes})
     with _ledger(asked.out) as db:
         placed = placements(db, Folder(asked.out).read_about().inputs, asked.part.number)
         yield from read(segment, asked.part, placed, gone)
@@ -200,7 +200,8 @@ def lines(out: Path, part: Part, without: Collection[str]) -> Iterator[bytes]:
     from docherd.sinks import table
 
     columns = Folder(out).read_about().columns or ()
-    with _translating(out, part), Parts(out, "parquet").open(part) as file:
+    parts = Parts(out, "parquet")
+    with _translating(parts.published(part)), parts.open(part) as file:
         for row in table.rows(file, columns):
             if row.document not in without:
                 yield table.as_line(row, columns)
@@ -212,17 +213,28 @@ def lines_of(out: Path, part: Part, document: str) -> Iterator[bytes]:
     from docherd.sinks import table
 
     columns = Folder(out).read_about().columns or ()
-    with _translating(out, part), Parts(out, "parquet").open(part) as file:
+    parts = Parts(out, "parquet")
+    with _translating(parts.published(part)), parts.open(part) as file:
         for row in table.of_document(file, columns, document):
             yield table.as_line(row, columns)
 
 
+def documents(file: Path, columns: Sequence[Column]) -> Iterator[tuple[tuple[str, str], int]]:
+    """(id, path) of each Document in a file, in order, and how many Records it has."""
+    refuse_missing()
+    from docherd.sinks import table
+
+    with _translating(file), file.open("rb") as source:
+        rows = table.rows(source, columns)
+        for name, records in itertools.groupby(rows, lambda row: (row.document, row.path)):
+            yield name, sum(1 for _ in records)
+
+
 @contextmanager
-def _translating(out: Path, part: Part) -> Iterator[None]:
+def _translating(file: Path) -> Iterator[None]:
     from docherd.sinks.table import UNREADABLE
 
     try:
         yield
     except UNREADABLE as error:
-        name = Parts(out, "parquet").published(part)
-        raise mendable(f"{name} cannot be read ({error})", out) from error
+        raise mendable(f"{file} cannot be read ({error})", file.parent.parent) from error
