@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Self, cast
 
 from docherd import host
-from docherd.alike import Alike, Groups, Verdict, grouped
+from docherd.contents import Groups, Member, Verdict, grouped
 from docherd.model import Root, Task
 from docherd.walk import root_as_json, root_from_json
 from docherd.wire import SOCKET, Channel, Json
@@ -97,7 +97,7 @@ def _compare(groups: Groups, size: int, reader: _Reader, answer: _Answer) -> Non
     """Those of one size."""
     reader.forget()
 
-    def whole(each: Alike) -> bytes | None:
+    def whole(each: Member) -> bytes | None:
         if digest := reader.digest(each, size):
             answer.digests[each.document] = digest.hex()
             answer.beat()
@@ -176,7 +176,7 @@ class _Reader:
     def forget(self) -> None:
         self._links.clear()
 
-    def digest(self, each: Alike, most: int) -> bytes | None:
+    def digest(self, each: Member, most: int) -> bytes | None:
         """Of the first so many bytes; None where it cannot be read, or has changed."""
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
@@ -190,7 +190,7 @@ class _Reader:
         finally:
             os.close(fd)
 
-    def _digest(self, fd: int, each: Alike, most: int) -> bytes | None:
+    def _digest(self, fd: int, each: Member, most: int) -> bytes | None:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or not _same(found, each):
             return None
@@ -210,7 +210,7 @@ class _Reader:
         return digest.digest()
 
 
-def _same(found: os.stat_result, each: Alike) -> bool:
+def _same(found: os.stat_result, each: Member) -> bool:
     seen = each.size, each.mtime_ns, each.inode
     return (found.st_size, found.st_mtime_ns, found.st_ino) == seen
 

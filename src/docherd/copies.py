@@ -173,7 +173,7 @@ class Copies:
     def _take(self) -> dict[str, Json] | None:
         try:
             return self._comparer.take()
-        except (EnvironmentFault, OSError) as error:
+        except EnvironmentFault as error:
             self._give_up(str(error))
             return None
 
@@ -275,12 +275,18 @@ class _Compared:
 
 def _said(order: Order, channel: Channel) -> Iterator[dict[str, Json]]:
     """In the comparer's thread."""
-    channel.send(order.as_json())
-    while message := channel.receive():
-        index, _ = message
-        if "failed" in index:
-            raise EnvironmentFault(str(index["failed"]))
-        yield index
-        if "ended" in index:
-            return
-    raise EnvironmentFault("the process that compares files died")
+    try:
+        channel.send(order.as_json())
+        while message := channel.receive():
+            index, _ = message
+            if "failed" in index:
+                raise EnvironmentFault(str(index["failed"]))
+            yield index
+            if "ended" in index:
+                return
+    except OSError as error:  # it has closed its socket
+        raise EnvironmentFault(_DIED) from error
+    raise EnvironmentFault(_DIED)
+
+
+_DIED = "the process that compares files died"

@@ -22,7 +22,7 @@ from docherd.schema import CODE
 AT_ONCE, STEPS = 1000, 1_000_000
 
 
-class Alike(NamedTuple):
+class Member(NamedTuple):
     """A Document of whose size there are others."""
 
     document: int
@@ -89,28 +89,28 @@ class Groups:
         query = "select exists (select 1 from alike where size = ? and digest is null)"
         return bool(self._db.execute(query, (size,)).fetchone()[0])
 
-    def put_heads(self, size: int, head: Callable[[Alike], bytes | None]) -> None:
+    def put_heads(self, size: int, head: Callable[[Member], bytes | None]) -> None:
         """Read the beginning of each; those that cannot be read are like no other."""
         for page in self._pages("select * from alike where size = ? and id > ?", size):
             rows = [(head(each), size, each.document) for each in page]
             self._db.executemany("update alike set head = ? where size = ? and id = ?", rows)
 
     def put_digests(
-        self, size: int, digest: Callable[[Alike], bytes | None], *, by_head: bool
+        self, size: int, digest: Callable[[Member], bytes | None], *, by_head: bool
     ) -> None:
         """Read the whole of those that were not read; ``by_head``: that begin as another does."""
         for page in self._pages(_SAME_HEAD if by_head else _UNREAD, size):
             rows = [(digest(each), size, each.document) for each in page]
             self._db.executemany("update alike set digest = ? where size = ? and id = ?", rows)
 
-    def _pages(self, query: str, size: int) -> Iterator[list[Alike]]:
+    def _pages(self, query: str, size: int) -> Iterator[list[Member]]:
         document = 0
         columns = query.replace("*", "id, root, path, size, mtime_ns, inode, digest", 1)
         while rows := self._db.execute(
             f"{columns} order by id limit {AT_ONCE}", (size, document)
         ).fetchall():
             document = rows[-1][0]
-            yield [Alike(*row) for row in rows]
+            yield [Member(*row) for row in rows]
 
     def verdicts(self, size: int) -> Iterator[Verdict]:
         """What each is, in the order of the first walk; who waits for another is noted."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docherd.alike import Groups, grouped
 from docherd.bits import Bits
+from docherd.contents import Groups, grouped
 from docherd.ledger import Ledger
 from docherd.model import Found, Outcome, Reason, Root, Status, Task
 from docherd.rows import COPY_OF, Note, Placed
