@@ -85,6 +85,11 @@ class Copies:
         return self._on and not (self._compared and not self._jobs)
 
     @property
+    def notice(self) -> str:
+        """What others may have to wait for; empty where that is nothing."""
+        return "comparing files of the same size" if self._started and self.comparing else ""
+
+    @property
     def waiting(self) -> bool:
         """True while there is something left to do here."""
         return self._on and not (self._over and not self._jobs and not self._made)

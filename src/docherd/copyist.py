@@ -23,6 +23,7 @@ from docherd.identity import JSONL
 from docherd.ledger import Ledger
 from docherd.model import Found, Outcome, Reason, Root, Spool, Spooled, Status, Task
 from docherd.rows import COPY_OF, Standing
+from docherd.slots import new_file
 
 #: bytes of lines from which on they go through a spool, and after which a call returns
 INLINE, AT_ONCE = 64 << 10, 16 << 20
@@ -156,6 +157,6 @@ def _relabelled(task: Task, of: Task, lines: Iterable[bytes]) -> Iterator[bytes]
 
 
 def _nameless(path: Path) -> int:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fd = new_file(path)
     path.unlink()
     return fd

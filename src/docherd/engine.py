@@ -337,7 +337,8 @@ class Engine:
             return f"finishing {self._rooms.pool.crew.busy} in hand; Ctrl-C again stops now"
         if self._stop.level is Level.NOW:
             return "stopping now"
-        return str(self._policy or "") or self._rooms.pool.budget.waiting
+        waits = self._rooms.pool.budget.waiting or (self._idle and self._rooms.copies.notice)
+        return str(self._policy or "") or waits or ""
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────
 

@@ -4,7 +4,7 @@ Exactly one read-write connection exists in the whole system (``Ledger``, held b
 thread while a run goes on); everybody else reads through ``mode=ro`` (``Window`` for the engine,
 ``View`` for people). Outcomes are append-only: the last row of a Document counts, and two unique
 indexes make it impossible to commit a Document twice. All SQL is in schema, ledger,
-discovery, outcomes, window, records and view; audit, repair and rebuild look for damage.
+discovery, outcomes, window, contents, records and view; audit, repair and rebuild look for damage.
 """
 
 from __future__ import annotations
