@@ -38,7 +38,7 @@ from docherd.wire import SOCKET, Channel, Json
 #: bytes at the beginning of a file that most often tell two apart; bytes read at a time
 HEAD, PIECE = 1 << 14, 1 << 20
 #: verdicts sent together, seconds one may wait for others to come, pairs sent together
-BATCH, HOLD, PAIRS = 1000, 1.0, 128
+BATCH, HOLD, PAIRS = 1000, 1.0, 500
 #: names of one file that are remembered
 LINKS = 10_000
 

@@ -123,8 +123,7 @@ class Copies:
         """
         if not self._on:
             return
-        while not self._answers.empty():
-            self._answers.get()()
+        self._answer()
         if self._started and not self._compared:
             self._hear()
         pending.subtract(self._fewer)
@@ -132,19 +131,19 @@ class Copies:
         self._fewer.clear()
         self._more.clear()
 
-    def outcomes(self, idle: bool, commit: Callable[[], None]) -> list[Outcome]:
-        """Of copies that were made; ``idle``: everything else is finished, so they may be.
+    def outcomes(self, idle: Callable[[], bool], commit: Callable[[], None]) -> list[Outcome]:
+        """Of copies that were made; ``idle``: is everything else finished, so that they may be?
 
         ``commit`` is called before the first are made: what became of their originals must be in
         the ledger.
         """
-        ready = self._on and self._compared and not self._over and not self._jobs
-        if idle and ready and not self._made:
+        self._answer()
+        made, self._made = self._made, []
+        if self._compared and not self._over and not self._jobs and idle():
             if not self._settled:
                 self._settled = True
                 commit()
-            self._copy_some()
-        made, self._made = self._made, []
+            self._copy_some()  # while these are being committed
         return made
 
     def close(self) -> None:
@@ -246,6 +245,11 @@ class Copies:
             self._release(copied.alone)
 
     # ── the committer's thread ───────────────────────────────────────────────────────────────
+
+    def _answer(self) -> None:
+        """Go on with what has been done there."""
+        while not self._answers.empty():
+            self._answers.get()()
 
     def _call(self, work: Callable[[], _T], then: Callable[[_T], None]) -> None:
         """Have something done there, and what follows of it here."""

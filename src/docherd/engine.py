@@ -275,9 +275,8 @@ class Engine:
             return False
         if self._ending:
             return True
-        return self._intake.walked and self._idle and not self._rooms.copies.waiting
+        return self._intake.walked and self._idle() and not self._rooms.copies.waiting
 
-    @property
     def _idle(self) -> bool:
         """Nothing is in hand, and nothing waits for a worker."""
         scheduler, supply = self._rooms.scheduler, self._rooms.supply
@@ -337,7 +336,7 @@ class Engine:
             return f"finishing {self._rooms.pool.crew.busy} in hand; Ctrl-C again stops now"
         if self._stop.level is Level.NOW:
             return "stopping now"
-        waits = self._rooms.pool.budget.waiting or (self._idle and self._rooms.copies.notice)
+        waits = self._rooms.pool.budget.waiting or (self._idle() and self._rooms.copies.notice)
         return str(self._policy or "") or waits or ""
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────
