@@ -50,7 +50,7 @@ class Costs:
 def read(ledger: ReadOnly, outstanding: int) -> Costs:
     """The costs, with so many Documents of each kind of standing out."""
     endings = {
-        id: str(name).rpartition("/")[0] or "no extension"
+        id: str(name).partition("/")[0] or "no extension"
         for id, name in ledger.rows("select id, name from stratum")
     }
     by_key: dict[str | int, Tally] = {}

@@ -50,6 +50,23 @@ def test_kinds_add_up_what_was_processed(fake):
     json.dumps([kind.as_json() for kind in found.kinds])
 
 
+def test_documents_whose_pages_were_counted_are_of_no_kind_of_their_own(fake):
+    """A stratum is an ending, a size and perhaps pages: pdf/22/9 is pdf."""
+    for n, stratum in enumerate(("pdf/12", "pdf/22/9", "/12")):
+        row = fake.document(b"%d" % n)
+        fake.ledger.execute("insert or ignore into stratum (name) values (?)", (stratum,))
+        fake.ledger.execute(
+            "update document set stratum = (select id from stratum where name = ?) where id = ?",
+            (stratum, row),
+        )
+        fake.outcome(row)
+    found, _ = costs_of(fake)
+    assert [(kind.name, kind.documents) for kind in found.kinds] == [
+        ("pdf", 2),
+        ("no extension", 1),
+    ]
+
+
 def test_endings_that_never_come_again_are_put_together(fake, monkeypatch):
     """A million files with a million endings are no million kinds."""
     monkeypatch.setattr(costs, "KINDS", 3)
