@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from docherd.model import Status
 from docherd.readonly import ReadOnly
 from docherd.remembered import Kind, Spread
+from docherd.rows import COPY_OF
 from docherd.schema import STATUSES
 
 #: kinds told apart: endings are names of files, and there may be as many of them
@@ -28,7 +29,8 @@ _NOTHING = -(10**6)
 # Rows of the rest of the run stay out: what a later outcome replaced, and what was not processed.
 _PROCESSED = f"""
 select o.id, o.kind, d.stratum, d.size, coalesce(o.seconds, 0), coalesce(o.peak, 0),
-       coalesce(o.records, 0)
+       coalesce(o.records, 0),
+       o.attempt = 0 and substr(coalesce(o.message, ''), 1, {len(COPY_OF)}) = '{COPY_OF}'
 from outcome o cross join document d on d.id = o.document
 where o.status in ({STATUSES.index(Status.DONE)}, {STATUSES.index(Status.FAILED)})
       and not exists (select 1 from outcome later where later.previous = o.id)
@@ -56,14 +58,19 @@ def read(ledger: ReadOnly, outstanding: int) -> Costs:
     by_key: dict[str | int, Tally] = {}
     by_name: dict[str, Tally] = {}
     slowest, hungriest, largest = (Outstanding(outstanding) for _ in range(3))
-    for row, kind, stratum, size, seconds, peak, records in ledger.rows(_PROCESSED):
+    for row, kind, stratum, size, seconds, peak, records, copy in ledger.rows(_PROCESSED):
         tally = by_key.get(kind or stratum)
         if tally is None:
             name = kind or endings.get(stratum, "no extension")
             tally = _tally(by_name, name)
             if len(by_key) < 10 * KINDS:
                 by_key[kind or stratum] = tally
-        tally.add(size, seconds, peak, records)
+        tally.add(size, records)
+        if copy:
+            tally.copies += 1
+            continue
+        tally.took.add(seconds)
+        tally.held.add(peak)
         if seconds > slowest.least:
             slowest.take(seconds, row)
         if peak > hungriest.least:
@@ -127,16 +134,16 @@ class Tally:
     documents: int = 0
     size: int = 0
     records: int = 0
+    #: of others: made without any processing, so nothing was taken or held
+    copies: int = 0
     took: Rounded = field(default_factory=Rounded)
     held: Rounded = field(default_factory=Rounded)
 
-    def add(self, size: int, seconds: float, peak: int, records: int) -> None:
+    def add(self, size: int, records: int) -> None:
         """Take in one Document."""
         self.documents += 1
         self.size += size
         self.records += records
-        self.took.add(seconds)
-        self.held.add(peak)
 
     def total(self, name: str) -> Kind:
         """What came together, under this name."""
@@ -150,6 +157,7 @@ class Tally:
             slowest=took.most,
             peak_memory=round(held.most),
             records=self.records,
+            copies=self.copies,
             seconds_spread=took,
             memory_spread=held,
         )

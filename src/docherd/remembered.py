@@ -178,6 +178,8 @@ class Kind:
     slowest: float
     peak_memory: int
     records: int
+    #: Documents of those that are copies of others and took no processing
+    copies: int
     seconds_spread: Spread
     memory_spread: Spread
 

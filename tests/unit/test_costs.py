@@ -67,6 +67,18 @@ def test_documents_whose_pages_were_counted_are_of_no_kind_of_their_own(fake):
     ]
 
 
+def test_copies_of_others_take_no_part_in_what_a_document_takes(fake):
+    """Their Records count; nothing of a second is no measurement."""
+    fake.outcome(fake.document(b"a.pdf"), seconds=4, peak=100, records=2)
+    for n in range(9):
+        copy = fake.document(b"%d.pdf" % n)
+        fake.outcome(copy, seconds=0, peak=0, records=2, attempt=0, message="copy of docs/a.pdf")
+    fake.outcome(fake.document(b"b.pdf"), FAILED, "input_missing", seconds=0, attempt=0)
+    (kind,) = costs_of(fake)[0].kinds
+    assert (kind.documents, kind.records, kind.copies) == (11, 20, 9)
+    assert kind.seconds_spread.high == pytest.approx(4, rel=0.04)
+
+
 def test_endings_that_never_come_again_are_put_together(fake, monkeypatch):
     """A million files with a million endings are no million kinds."""
     monkeypatch.setattr(costs, "KINDS", 3)

@@ -87,6 +87,10 @@ class Figures:
         return sum(kind.records for kind in self.kinds)
 
     @property
+    def copies(self) -> int:
+        return sum(kind.copies for kind in self.kinds)
+
+    @property
     def read(self) -> int:
         return sum(kind.size for kind in self.kinds)
 
@@ -110,6 +114,7 @@ class Figures:
             "rate": round(self.rate, 3),
             "memory": {"budget": self.budget, "peak": self.peak},
             "records": self.records,
+            "copies": self.copies,
             "bytes_read": self.read,
             "bytes_written": self.written,
             "kinds": [kind.as_json() for kind in self.kinds],
