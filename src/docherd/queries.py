@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import cast
@@ -107,7 +109,7 @@ def _bundle(given: Namespace, view: View, found: Callable[[], Iterator[Undone]])
         notes.close()
         print(line, file=sys.stderr)
 
-    with Bundle(folder, view.run, link=given.link) as filled:
+    with _stoppable(), Bundle(folder, view.run, link=given.link) as filled:
         try:
             filled.refuse_too_large(found())
             done = filled.fill(found(), notes.say, missed)
@@ -233,12 +235,23 @@ def export(given: Namespace) -> int:
     notes = Notes(sys.stderr, quiet=given.quiet)
     try:
         asked = exports.Asked(form, file, _columns(given), given.force, given.bom)
-        done = make(folder, _selection(given), asked, notes.say)
+        with _stoppable():
+            done = make(folder, _selection(given), asked, notes.say)
     finally:
         notes.close()
     if not given.quiet:
         _say_exported(file, done, going_on)
     return 0
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM as an exception, so that nothing unfinished is left behind."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say_exported(file: Path | None, done: Exported, going_on: bool) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import struct
 import termios
 from contextlib import redirect_stderr, redirect_stdout
@@ -113,7 +114,9 @@ def test_cat_chooses_by_status_reason_kind_and_path(run):
         assert set(records_of(look("cat", run, *chosen).out)) == done, chosen
     for none in (["--kind", "pdf"], ["--path", "other/*"]):
         assert look("cat", run, *none).out == "", none
-    assert len(look("cat", run, "--limit", "3").out.splitlines()) == 3
+    for status in ("done", "failed"):
+        few = look("cat", run, "--limit", "3", "--status", status)
+        assert (len(few.out.splitlines()), few.err) == (3, "")
 
 
 def test_cat_takes_columns_and_says_where_there_is_none(run):
@@ -406,6 +409,22 @@ def test_export_goes_where_it_is_told_and_replaces_nothing(run, tmp_path):
         assert look("export", out, *wrong).code == 2, wrong
     ended = look("export", out, "-f", tmp_path / "no" / "x.csv")
     assert (ended.code, "cannot write" in ended.err) == (3, True)
+
+
+def test_an_export_that_is_ended_leaves_nothing(run, tmp_path, monkeypatch):
+    """SIGTERM in the middle of it: the exit code says so, and no unfinished file is left."""
+    (tmp_path / "was.csv").write_text("what was there")
+
+    def ended(*_: object) -> None:
+        assert list(tmp_path.glob(".was.csv.*"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("docherd.exports.csv.write", ended)
+    with pytest.raises(SystemExit) as raised:
+        look("export", run, "-f", tmp_path / "was.csv", "--force")
+    assert raised.value.code == 143
+    assert [each.name for each in tmp_path.iterdir()] == ["was.csv"]
+    assert (tmp_path / "was.csv").read_text() == "what was there"
 
 
 def test_a_library_that_is_missing_is_named(run, tmp_path):
