@@ -47,7 +47,7 @@ class Lookup:
         return self._by_id(key) if found is None and len(key) == _ID_LETTERS else found
 
     def like(self, key: str, most: int) -> Likely:
-        """Documents that match a glob, or whose path ends with ``key``, or else holds it.
+        """Documents that match a glob, or are called ``key``, or else have it in their path.
 
         Reads every name: about 1 s a million.
         """
@@ -58,7 +58,7 @@ class Lookup:
             if wanted is not None:
                 if wanted.passes(below) or wanted.passes(path.encode()):
                     within.add(path)
-            elif path == bare or path.endswith(f"/{bare}"):
+            elif path.endswith(f"/{bare}") or bare in (path, _stem(path)):
                 by_end.add(path)
             elif folded in path.casefold():
                 within.add(path)
@@ -112,6 +112,10 @@ class Lookup:
             if digest.digest() == wanted:
                 return int(found)
         return None
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].rpartition(".")[0]
 
 
 class _Found:

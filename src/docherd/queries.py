@@ -231,16 +231,18 @@ def export(given: Namespace) -> int:
     form = exports.format_of(file, given.to)
     if file is None and not to_pipe:
         file = folder / f"export.{form}"
-    going_on = Folder(folder).held
+    wanted, going_on = _selection(given), Folder(folder).held
     notes = Notes(sys.stderr, quiet=given.quiet)
     try:
         asked = exports.Asked(form, file, _columns(given), given.force, given.bom)
         with _stoppable():
-            done = make(folder, _selection(given), asked, notes.say)
+            done = make(folder, wanted, asked, notes.say)
     finally:
         notes.close()
     if not given.quiet:
-        _say_exported(file, done, going_on)
+        _say_exported(file, done, "row" if wanted.undone else "Record")
+        if going_on:
+            print("the run goes on: this is what was committed so far", file=sys.stderr)
     return 0
 
 
@@ -254,16 +256,14 @@ def _stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _say_exported(file: Path | None, done: Exported, going_on: bool) -> None:
-    what = f"{units.count(done.rows)} Record{'' if done.rows == 1 else 's'}"
+def _say_exported(file: Path | None, done: Exported, noun: str) -> None:
+    what = f"{units.count(done.rows)} {noun}{'' if done.rows == 1 else 's'}"
     if done.columns:
         what += f" in {units.count(done.columns)} column{'' if done.columns == 1 else 's'}"
     if file is not None:
         what += f", {units.size(done.size)}: {printable(str(file))}"
     for line in (what, *done.remarks):
         print(line, file=sys.stderr)
-    if going_on:
-        print("the run goes on: this is what was committed so far", file=sys.stderr)
 
 
 def report_(given: Namespace) -> int:

@@ -219,12 +219,13 @@ def test_x02_show_is_safe_with_any_name(run, name):
 
 def test_show_lists_what_may_be_meant(run):
     """A part of a path or a glob of one is enough; of several all are named; near ones, too."""
-    for key in ("CON.txt", "con.t", "CO?.txt", "in/CON.*xt"):
+    for key in ("CON.txt", "con.t", "CO?.txt", "in/CON.*xt", "N.txt"):
         assert look("show", run, key).out.startswith("in/CON.txt\n"), key
     ended = look("show", run, "CON")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.splitlines()[0] == "docherd: 2 documents match CON; give one of them"
     assert {line.strip() for line in ended.err.splitlines()[1:]} == {"in/CON.bad", "in/CON.txt"}
+    assert look("show", run, "empty").out.startswith("in/empty.txt\n")
     many = look("show", run, "*")
     assert "... and 14 more" in many.err
     assert not [raw for raw in RAW if raw in many.err]

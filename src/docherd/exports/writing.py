@@ -112,7 +112,7 @@ class _Work:
             self._shape.add(row)
             self._found += 1
             if self._found % TOLD == 0:
-                self._told(f"reading: {count(self._found)} Records")
+                self._told(f"reading: {count(self._found)} rows")
         self._shape.refuse_unknown()
 
     def copy(self, file: BinaryIO) -> Exported:
@@ -143,7 +143,7 @@ class _Work:
         self._written += 1
         if self._written % TOLD == 0:
             total = f" of {count(self._found)}" if self._found >= self._written else ""
-            self._told(f"writing: {count(self._written)}{total} Records")
+            self._told(f"writing: {count(self._written)}{total} rows")
 
     def _done(self, file: BinaryIO, remarks: Sequence[str]) -> Exported:
         file.flush()
