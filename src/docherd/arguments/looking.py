@@ -29,8 +29,8 @@ def _add_readers(commands: Commands) -> None:
         commands,
         "export",
         "all Records as one file: CSV, XLSX, Parquet, JSON lines",
-        "\nWritten beside and renamed when it is whole. Lists and objects become JSON text; in CSV and\n"
-        f"XLSX a ' stands before what could be taken for a formula.{_SELECTED}",
+        "\nWritten beside and renamed when it is whole. Lists and objects become JSON text;\n"
+        f"in CSV and XLSX a ' stands before what could be taken for a formula.{_SELECTED}",
     )
     report = add(commands, "report", "write report.html, report.json and failures.jsonl anew")
     verify = add(
