@@ -135,6 +135,7 @@ class Bundle:
 
     def _take(self, each: Undone) -> tuple[bytes, bool, str]:
         """(name below the folder, whether it is new, what is odd about it)."""
+        places = _places(each)
         try:
             source = os.open(each.file, _READ)
         except OSError as error:
@@ -146,14 +147,20 @@ class Bundle:
             if not stat.S_ISREG(found.st_mode):
                 raise _Problem("is no file any more")
             changed = (found.st_size, found.st_mtime_ns) != (each.size, each.mtime_ns)
-            name, new = self._put(each, source, found)
+            name, new = self._put(each, places, source, found)
             return name, new, "has changed since" if changed else ""
         finally:
             os.close(source)
 
-    def _put(self, each: Undone, source: int, found: os.stat_result) -> tuple[bytes, bool]:
+    def _put(
+        self,
+        each: Undone,
+        places: Sequence[tuple[bytes, ...]],
+        source: int,
+        found: os.stat_result,
+    ) -> tuple[bytes, bool]:
         failure: OSError | None = None
-        for parts in _places(each):
+        for parts in places:
             try:
                 folder = self._opened(parts[:-1])
                 there = _look(folder, parts[-1])
@@ -207,10 +214,10 @@ class Bundle:
 
     def _there(self, each: Undone) -> bool:
         """True where an earlier call has made a copy of it, as far as names say."""
-        file = self._folder.joinpath(*map(os.fsdecode, _places(each)[0]))
         try:
+            file = self._folder.joinpath(*map(os.fsdecode, _places(each)[0]))
             return _alike(file.lstat(), each.size, each.mtime_ns)
-        except (OSError, ValueError):
+        except (OSError, _Problem):
             return False
 
     def _same(self, there: os.stat_result, found: os.stat_result) -> bool:
@@ -274,12 +281,11 @@ def _refuse_foreign(folder: Path, run: str) -> None:
 
 def _places(each: Undone) -> list[tuple[bytes, ...]]:
     """Where a file may lie below the folder, the best place first."""
-    ending = os.path.splitext(each.name)[1][:16]  # noqa: PTH122 - bytes
-    by_id = (BY_ID, each.failure.document.encode() + ending.replace(b"/", b""))
     parts = each.name.lstrip(b"/").split(b"/")
     if any(part in (b"", b".", b"..") or b"\0" in part for part in parts):
-        return [by_id]  # no walk finds such names
-    return [(FILES, *parts), by_id]
+        raise _Problem("has a name that no walk finds")
+    ending = os.path.splitext(parts[-1])[1][:16]  # noqa: PTH122 - bytes
+    return [(FILES, *parts), (BY_ID, each.failure.document.encode() + ending)]
 
 
 def _look(folder: int, name: bytes) -> os.stat_result | None:
