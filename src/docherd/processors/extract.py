@@ -93,6 +93,12 @@ class Extract:
     ``light`` where an earlier attempt was over its memory and this one took a way that needs less:
     the text is the same, and only the ``encoding`` of an XML is left out.
 
+    Of HTML, ``boilerplate`` are the parts of ``text`` that surround its content (navigation,
+    headers, footers, asides, cookie banners), as [start, end] in characters. Without them:
+
+        for start, end in reversed(record.get("boilerplate", [])):
+            text = text[:start] + text[end:]
+
     Raises EmptyError, EncryptedError, CorruptError or UnsupportedError where there is no text.
     """
 
