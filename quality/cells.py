@@ -30,16 +30,20 @@ def said(value: object) -> str:
             return format(value, ".15g")
         case datetime():
             whole = value.time() == _MIDNIGHT
-            return value.date().isoformat() if whole else value.isoformat(" ", "seconds")
+            return f"{value.date()}{'' if whole else ' ' + _clock(value.time())}"
         case date():
             return value.isoformat()
         case time():
-            return value.isoformat("seconds")
+            return _clock(value)
         case timedelta():
             return str(value)
         case _:
             text = " ".join(str(value).split())
             return text.removesuffix(" 00:00:00")  # a day that was typed as a moment
+
+
+def _clock(moment: time) -> str:
+    return moment.isoformat("milliseconds").removesuffix(".000")
 
 
 def sheet(rows: Sequence[Sequence[object]]) -> list[list[str]]:

@@ -2,14 +2,17 @@
 
 import errno
 import io
+import struct
 import zipfile
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 import pytest
 import python_calamine
 
+from compound import compound
 from docherd.exceptions import CorruptError, EncryptedError
 from docherd.processors.extract import Extract
+from docherd.processors.readers.cell import shown
 
 
 def test_word_text_is_in_document_order(samples, extract):
@@ -105,6 +108,105 @@ def test_cells_stay_on_their_line(extract):
     assert text == "Sheet\ntwo lines\t2026-11-27 10:30:00\t2026-11-27\t10:30:00\t1e+300"
 
 
+def test_what_calamine_cannot_read_is_read_row_by_row(build, samples, extract):
+    """A package whose relations are broken, where every program puts its workbook anyhow."""
+    data = build["edit_zip"](samples["a.xlsx"], {"_rels/.rels": lambda _: b"<?xml version='1.0'?>"})
+    assert extract("a.xlsx", data)["text"] == extract("a.xlsx", samples["a.xlsx"])["text"]
+
+
+def test_error_values_are_kept_in_xlsx(extract):
+    """#DIV/0! is what people see, and what they look for."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.append(["a", "#DIV/0!", "#N/A", None, 1])
+    file = io.BytesIO()
+    book.save(file)
+    assert extract("a.xlsx", file.getvalue())["text"] == "Sheet\na\t#DIV/0!\t#N/A\t\t1"
+
+
+def test_error_values_are_kept_in_xls(extract):
+    """As a value and as the result of a formula, in the second of two sheets."""
+    result = b"\x02\0\x2a\0\0\0\xff\xff"  # #N/A
+    cells = [
+        (0x0203, struct.pack("<HHHd", 4, 2, 0, 1.5)),
+        (0x0205, struct.pack("<HHHBB", 4, 3, 0, 7, 1)),
+        (0x0205, struct.pack("<HHHBB", 4, 4, 0, 1, 0)),
+        (0x0006, struct.pack("<HHH8sHIH", 5, 2, 0, result, 0, 0, 0)),
+    ]
+    book = workbook_of({"one": [], "two": cells})
+    assert extract("a.xls", book)["text"] == "one\ftwo\n1.5\t#DIV/0!\tTRUE\n#N/A"
+
+
+def workbook_of(sheets):
+    """As little of an Excel 97 workbook as is one."""
+
+    def record(kind, data):
+        return struct.pack("<HH", kind, len(data)) + data
+
+    def begin(what):
+        return record(0x0809, struct.pack("<HHHHII", 0x0600, what, 0, 0, 0, 6))
+
+    end = record(0x0A, b"")
+    parts = [
+        begin(0x10) + b"".join(record(*each) for each in cells) + end for cells in sheets.values()
+    ]
+    names = [struct.pack("<HBB", 0, len(name), 0) + name.encode() for name in sheets]
+    at = len(begin(5) + end) + sum(len(record(0x85, bytes(4) + name)) for name in names)
+    globals_ = begin(5)
+    for name, part in zip(names, parts, strict=True):
+        globals_ += record(0x85, struct.pack("<I", at) + name)
+        at += len(part)
+    return compound("Workbook", globals_ + end + b"".join(parts))
+
+
+def test_error_values_are_kept_in_ods(samples, build, extract):
+    """LibreOffice writes an empty text, or 0, and beside it what it shows."""
+
+    def with_errors(content):
+        cell = b'<table:table-cell office:value-type=%s calcext:value-type="error"><text:p>%s'
+        cells = cell % (
+            b'"string" office:string-value=""',
+            b"#DIV/0!</text:p></table:table-cell>",
+        ) + cell % (b'"float" office:value="0"', b"#N/A</text:p></table:table-cell>")
+        return content.replace(b"</table:table-row>", cells + b"</table:table-row>").replace(
+            b"<office:document-content", b'<office:document-content xmlns:calcext="urn:calcext"'
+        )
+
+    data = build["edit_zip"](samples["a.ods"], {"content.xml": with_errors})
+    assert extract("a.ods", data)["text"] == "Sheet\nleft\tright\t#DIV/0!\t#N/A"
+
+
+def test_cells_far_apart_do_not_end_the_worker(samples, build, extract):
+    """As a rectangle, A1 and XFD1048576 are 400 GB of empty cells: calamine aborts."""
+
+    def far(sheet):
+        cell = b'<row r="1048576"><c r="XFD1048576"><v>2</v></c></row></sheetData>'
+        return sheet.replace(b"</sheetData>", cell)
+
+    data = build["edit_zip"](samples["a.xlsx"], {"xl/worksheets/sheet1.xml": far})
+    assert extract("a.xlsx", data)["text"].startswith("Numbers\ntext\t3\t0.1\tTRUE\n\t\t\t")
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (datetime(2026, 11, 24), "2026-11-24"),
+        (datetime(2026, 11, 24, 9, 30), "2026-11-24 09:30:00"),
+        (datetime(2026, 11, 24, 9, 30, 0, 703_000), "2026-11-24 09:30:00.703"),
+        (time(0), "00:00:00"),
+        (time(9, 30, 0, 1), "09:30:00"),
+        (timedelta(hours=26, minutes=3, milliseconds=4500), "26:03:04.500"),
+        (-timedelta(minutes=90), "-1:30:00"),
+        (0.1 + 0.2, "0.3"),
+        (True, "TRUE"),
+    ],
+)
+def test_cells_are_shown_as_people_see_them(cell, text):
+    """Days without a clock, spans in hours, no more digits than a spreadsheet keeps."""
+    assert shown(cell) == text
+
+
 def test_open_document_spreadsheets(samples, extract):
     """ODS is read with the properties of its meta.xml."""
     record = extract("a.ods", samples["a.ods"])
@@ -169,7 +271,7 @@ def test_what_calamine_raises_becomes_a_reason(samples, extract, monkeypatch, er
 
     monkeypatch.setattr(python_calamine, "CalamineWorkbook", Raising)
     with pytest.raises(reason):
-        extract("a.xlsx", samples["a.xlsx"])
+        extract("a.ods", samples["a.ods"])
 
 
 @pytest.mark.parametrize("missing", ["_rels/.rels", "word/document.xml", "[Content_Types].xml"])

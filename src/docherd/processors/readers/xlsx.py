@@ -1,6 +1,7 @@
-"""An .xlsx row by row, for what does not fit into memory: what is read of it is its text alone.
+"""An .xlsx row by row: what does not fit into memory, and what calamine cannot read.
 
-Calamine holds a sheet as a rectangle of cells, with all that lie between two far apart.
+Calamine holds a sheet as a rectangle of cells, with all that lie between two far apart, and takes a
+cell that holds an error for an empty one.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from lxml import etree
 from docherd.document import Document
 from docherd.exceptions import CorruptError
 from docherd.processors.readers import package
+from docherd.processors.readers.cell import ROWS, Cell, shown
 from docherd.processors.readers.markup import SAFELY, safe_parser
 from docherd.processors.readers.parsing import corrupt_on
 from docherd.processors.readers.properties import office_properties
-from docherd.processors.readers.spreadsheet import ROWS, Cell, shown
 
 #: columns there may be
 _COLUMNS = 16_384
@@ -50,7 +51,7 @@ class _Book:
 
 
 def read(document: Document) -> dict[str, object]:
-    """The same text as `spreadsheet.read_excel`, from one row at a time."""
+    """The same text as `spreadsheet.read_xlsx`, from one row at a time."""
     with document.open() as file, package.opened(file) as archive:
         properties = office_properties(archive)
         with corrupt_on(*_MALFORMED):
@@ -79,14 +80,54 @@ def _sheets(archive: zipfile.ZipFile, document: Document) -> Iterator[str]:
         yield "\n".join((sheet.get("name", ""), *_aligned(rows)))
 
 
+# ── what is not for calamine ─────────────────────────────────────────────────────────────────
+
+
+def is_for_rows(archive: zipfile.ZipFile) -> bool:
+    """True where a sheet holds errors, or is millions of cells large and nearly all are empty."""
+    sheets = (name for name in archive.namelist() if "/worksheets/" in name)
+    return any(_has_errors_or_gaps(archive, name) for name in sheets)
+
+
+def _has_errors_or_gaps(archive: zipfile.ZipFile, member: str) -> bool:
+    cells, last, width, before = 0, 1, 26, b""
+    with archive.open(member) as file:
+        while chunk := file.read(_CHUNK):
+            # A tag that lies over the edge is looked at with the next one.
+            text, cut, rest = (before + chunk).rpartition(b"<")
+            if _ERROR.search(text):
+                return True
+            cells += text.count(b"<c ") + text.count(b":c ")
+            last = max([last, *map(int, _ROW.findall(text))])
+            width = max([width, *(most for most, far in _FAR if far.search(text))])
+            before = cut + rest
+    return last * width > max(_MANY, 16 * cells)
+
+
+_CHUNK = 1 << 20
+#: cells that calamine may hold for nothing: some 100 MB
+_MANY = 4_000_000
+_ERROR = re.compile(rb"""<(?:\w{1,20}:)?c\s[^<>]*\bt=["']e["']""")
+_ROW = re.compile(rb"""<(?:\w{1,20}:)?row\s[^<>]*?\br=["']([0-9]{1,7})["']""")
+#: columns there may be with so many letters
+_FAR = (
+    (702, re.compile(rb"""\sr=["'][A-Z]{2}[0-9]""")),
+    (16_384, re.compile(rb"""\sr=["'][A-Z]{3}[0-9]""")),
+)
+
 # ── the package ──────────────────────────────────────────────────────────────────────────────
 
 
 def _main_part(archive: zipfile.ZipFile) -> str:
-    for kind, target in _targets(archive, "").values():
+    """Where the package says, else where every program puts it."""
+    try:
+        targets = _targets(archive, "")
+    except (KeyError, etree.XMLSyntaxError):
+        targets = {}
+    for kind, target in targets.values():
         if kind == "officeDocument":
             return target
-    raise ValueError("no workbook in it")
+    return "xl/workbook.xml"
 
 
 def _targets(archive: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
@@ -233,8 +274,6 @@ def _value(text: str, cell: etree._Element, book: _Book) -> Cell | None:
             return text not in ("0", "false")
         case "n":
             return _number(float(text), int(cell.get("s", 0)), book) if text else None
-        case "e":
-            return None
         case _:
             return text
 
