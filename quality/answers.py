@@ -134,7 +134,10 @@ def _key(sample: Sample) -> str:
 @cache
 def _version(engine: Engine) -> str:
     """Of the library, and of our code that calls it; of docherd, what all of its readers say."""
-    files = [ROOT / "quality" / "engines" / f"{engine.function.partition('.')[0]}.py"]
+    module = engine.function.partition(".")[0]
+    files = [ROOT / "quality" / "engines" / f"{module}.py"]
+    if module in ("ours", "sheets"):
+        files.append(ROOT / "quality" / "cells.py")
     if engine.package == "docherd":
         files += sorted((ROOT / "src" / "docherd" / "processors").rglob("*.py"))
     code = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
