@@ -82,6 +82,15 @@ def test_kinds_without_a_reader_raise_unsupported(extract, head):
         extract("a.bin", head)
 
 
+@pytest.mark.parametrize(
+    "text", ["", " a  b\n", "ab " * 50_000, "x" * 200_000, "a " * 32_768 + "b"]
+)
+def test_words_are_those_that_split_finds(extract, text):
+    """Also where they are counted a piece at a time."""
+    data = b"\xef\xbb\xbf" + text.encode()
+    assert extract("a.txt", data)["words"] == len(text.split())
+
+
 def test_the_kind_is_asked_from_the_document(samples, document):
     """The Document knows its kind afterwards, for the outcome to carry."""
     doc = document("a.pdf", samples["a.pdf"])

@@ -224,6 +224,15 @@ def test_what_cannot_be_read_has_its_reason(unpacked):
         unpacked("a.gz", gzip.compress(bytes(100_000)))
 
 
+def test_of_what_cannot_be_read_only_the_beginning_is_inflated(unpacked, monkeypatch):
+    """Ten gigabytes of zeros are told by 8 KB of them."""
+    monkeypatch.setattr(compressed, "KEPT_LIMIT", 50_000)
+    beats = []
+    with pytest.raises(UnsupportedError):
+        unpacked("a.gz", gzip.compress(bytes(20_000_000)), beats)
+    assert beats == []
+
+
 def test_inflating_is_seen(unpacked, monkeypatch):
     """A heartbeat for every megabyte."""
     beats = []

@@ -9,7 +9,7 @@ import lzma
 import os
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import BinaryIO, cast
@@ -32,22 +32,29 @@ _IN_MEMORY = 8 * 1024**2
 _CHUNK = 1024**2
 #: kinds whose readers go through the file once, from front to back
 _FORWARD = frozenset({"tar", "mbox"})
+#: what the beginning is said to be of kinds that only a look into their directory tells
+_TOLD_BY_THE_WHOLE = frozenset({"zip", "ole"})
 
 
 @contextmanager
-def inflated(document: Document) -> Iterator[Document]:
+def inflated(document: Document, readable: Collection[str]) -> Iterator[Document]:
     """What ``document`` holds, under the name that it had before it was compressed.
 
-    Raises CorruptError for what inflates without end.
+    Of kinds that are not ``readable`` no more than the beginning is inflated. Raises CorruptError
+    for what inflates without end.
     """
     if isinstance(document, Inside) and document.depth >= DEEPEST:
         raise CorruptError(f"compressed more than {DEEPEST} times over")
     name = _name(document.path)
     with _Inflating(document, FORWARD_LIMIT) as stream:
         head = stream.read(HEAD)
-        if kind_of(io.BytesIO(head), PurePath(name).suffix) in _FORWARD:
-            yield Inside(document, name, lambda: _forward(document))
-            return
+    kind = kind_of(io.BytesIO(head), PurePath(name).suffix)
+    if kind in _FORWARD:
+        yield Inside(document, name, lambda: _forward(document))
+        return
+    if kind not in readable and kind not in _TOLD_BY_THE_WHOLE:
+        yield Inside(document, name, lambda: io.BytesIO(head))
+        return
     with _kept(document) as opened:
         yield Inside(document, name, opened)
 
