@@ -133,7 +133,7 @@ class Extract:
     def _inflated(self, document: Document) -> Iterator[Fields]:
         from docherd.processors.readers.compressed import inflated
 
-        with inflated(document, _READERS.keys() | _COMPRESSED) as inner:
+        with inflated(document, READERS.keys() | _COMPRESSED) as inner:
             found = self(inner)
             for record in (found,) if isinstance(found, dict) else found:
                 yield {"kind": record["kind"], "compressed": document.kind} | record

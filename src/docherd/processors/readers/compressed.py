@@ -33,7 +33,7 @@ _CHUNK = 1024**2
 #: kinds whose readers go through the file once, from front to back
 _FORWARD = frozenset({"tar", "mbox"})
 #: what the beginning is said to be of kinds that only a look into their directory tells
-_TOLD_BY_THE_WHOLE = frozenset({"zip", "ole"})
+_TOLD_BY_THE_WHOLE = frozenset({"zip", "ole", "ooxml-encrypted"})
 
 
 @contextmanager

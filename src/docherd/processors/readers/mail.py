@@ -90,11 +90,11 @@ def leaves(message: Message) -> Iterator[Message]:
 
 
 def _is_attached(part: Message) -> bool:
-    return (
-        part.get_content_disposition() == "attachment"
-        or part.get_content_maintype() != "text"
-        or part.get_filename() is not None
-    )
+    if part.get_content_disposition() == "attachment" or part.get_filename() is not None:
+        return True
+    if part.get_content_type() == part.get_default_type() == "message/rfc822":
+        return False  # one of the mails of a digest, which are the message
+    return part.get_content_maintype() != "text"
 
 
 _LONGEST_LINE = 16_384
@@ -154,7 +154,7 @@ def _mails_in(part: Message) -> list[Message]:
 
 def _body(parts: list[Message], depth: int = 0) -> str:
     """The plain texts, the HTML ones where there is no plain text; then what was forwarded."""
-    bodies = [part for part in parts if not _is_attached(part)]
+    bodies = [part for part in parts if not (_is_attached(part) or part.is_multipart())]
     plain = [_text(part) for part in bodies if part.get_content_subtype() != "html"]
     texts = plain or [text_of(_text(part)) for part in bodies]
     if depth < _DEEPEST:
