@@ -71,9 +71,10 @@ _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"
 
 #: extra → what it is for
 EXTRAS = {
-    "parquet": "docherd export --to parquet",
+    "parquet": "docherd run --format parquet, docherd export --to parquet",
     "passwords": "locked Office files, with --password-file",
     "progress": "docherd.process(..., progress=True)",
+    "rar": "what a RAR archive holds",
     "xlsx": "docherd export --to xlsx",
 }
 #: program → (Debian package, what it is for)

@@ -24,7 +24,7 @@ READ = frozenset(
         *("pdf", "docx", "pptx", "xlsx", "xlsb", "xls", "ods", "html", "eml", "xml"),
         *("csv", "tsv", "text", "md", "rst", "org", "json", "jsonl"),
         *("odt", "odp", "odg", "fodf", "epub", "fb2", "rtf", "xml-word"),
-        *("mbox", "mhtml", "msg", "svg", "zip", "tar", "gzip"),
+        *("mbox", "mhtml", "msg", "svg", "zip", "tar", "rar", "gzip"),
         *("png", "jpeg", "tiff", "gif", "bmp", "webp", "avif", "jp2", "psd"),
     }
 )
@@ -51,6 +51,7 @@ KINDS = {
 
 # path → (how it ends, why), beyond what the notes of the manifest say
 ENDINGS = {
+    "tika/protect.xlsx": ("done", "locked with the password that Excel tries by itself"),
     "tika/quine.gz": ("corrupt", "holds itself, without end"),
     "tika/testARW.arw": ("corrupt", "cut short: no size in what is left of its header"),
     "tika/testAVIF.avif": ("corrupt", "cut short"),

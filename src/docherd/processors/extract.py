@@ -50,6 +50,7 @@ READERS = {
     ),
     "zip": "archive.read_zip",
     "tar": "archive.read_tar",
+    "rar": "archive.read_rar",
     "xml": "markup.read",
     "csv": "text.read_csv",
     "tsv": "text.read_tsv",

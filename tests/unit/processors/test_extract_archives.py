@@ -4,6 +4,8 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
+import sys
 import tarfile
 import tracemalloc
 import zlib
@@ -238,3 +240,58 @@ def test_inflating_is_seen(unpacked, monkeypatch):
     beats = []
     unpacked("a.txt.gz", gzip.compress(b"0123456789abcde\n" * 200_000), beats)
     assert len(beats) >= 3
+
+
+# ── rar ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def rar_block(kind, flags, body, data=b""):
+    """A block of the format before RAR 5."""
+    head = struct.pack("<BHH", kind, flags, 7 + len(body)) + body
+    return struct.pack("<H", zlib.crc32(head) & 0xFFFF) + head + data
+
+
+def rar_file(name, data, flags=0, kind=0x74, method=0x30):
+    # 2026-11-27 10:00:00 as MS-DOS packs it
+    when = (46 << 25) | (11 << 21) | (27 << 16) | (10 << 11)
+    sizes = (len(data), len(data), 0, zlib.crc32(data), when, 29, method, len(name), 32)
+    return rar_block(kind, 0x8000 | flags, struct.pack("<LLBLLBBHL", *sizes) + name, data)
+
+
+RAR = b"Rar!\x1a\x07\0" + rar_block(0x73, 0, bytes(6))
+
+
+def test_a_rar_is_listed(extract):
+    """With what is encrypted marked; no program is asked."""
+    data = RAR + rar_file(b"a\\b.txt", b"text") + rar_file(b"locked", b"x" * 16, flags=4)
+    record = extract("a.rar", data)
+    assert record["members"] == [
+        {"name": "a/b.txt", "bytes": 4, "modified": "2026-11-27T10:00:00"},
+        {"name": "locked", "bytes": 16, "modified": "2026-11-27T10:00:00", "encrypted": True},
+    ]
+    assert (record["files"], record["text"]) == (2, "a/b.txt\nlocked")
+
+
+def test_a_comment_in_a_rar_starts_no_program(extract, monkeypatch):
+    """It may be compressed, for which there is unrar alone."""
+    import rarfile
+
+    def started(*_):
+        raise AssertionError("a program")
+
+    monkeypatch.setattr(rarfile, "custom_popen", started)
+    comment = rar_file(b"CMT", b"packed", kind=0x7A, method=0x33)
+    assert extract("a.rar", RAR + comment + rar_file(b"a", b""))["text"] == "a"
+
+
+def test_a_rar_that_is_none_is_corrupt(extract):
+    """Only its first bytes are those of one."""
+    with pytest.raises(CorruptError):
+        extract("a.rar", b"Rar!\x1a\x07\x01\0" + b"\xff" * 100)
+
+
+def test_a_rar_without_its_library_says_what_to_install(extract, monkeypatch):
+    """It is skipped."""
+    monkeypatch.setitem(sys.modules, "rarfile", None)
+    with pytest.raises(UnsupportedError, match=r"pip install 'docherd\[rar\]'"):
+        extract("a.rar", RAR)

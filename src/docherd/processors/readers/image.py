@@ -62,7 +62,7 @@ def _identified(file: BinaryIO, kind: str) -> Image.Image:
     try:
         return Image.open(file, formats=(_FORMATS[kind],))
     except UnidentifiedImageError:  # it names the object, which differs from run to run
-        raise CorruptError(f"its header is not that of a {kind}") from None
+        raise CorruptError(f"begins like {kind}, but its header cannot be read") from None
 
 
 #: what Pillow calls the kinds
