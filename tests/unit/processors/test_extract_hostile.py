@@ -112,6 +112,65 @@ def test_a_zip_bomb_is_stopped_at_the_total_limit(build, extract, monkeypatch):
         extract("a.docx", build["zip"](members))
 
 
+def test_bombs_in_texts_and_books_are_stopped_too(samples, build, extract, monkeypatch):
+    """Whether the member that inflates is the text, a chapter or one that nobody reads."""
+    monkeypatch.setattr(package, "MEMBER_LIMIT", 1_000_000)
+    for name, member in (
+        ("a.odt", "content.xml"),
+        ("a.odp", "Pictures/x.png"),
+        ("a.epub", "OEBPS/text/two.xhtml"),
+    ):
+        with zipfile.ZipFile(io.BytesIO(samples[name])) as archive:
+            members = {each: archive.read(each) for each in archive.namelist()}
+        with pytest.raises(CorruptError, match="inflates beyond"):
+            extract(name, build["zip"](members | {member: bytes(5_000_000)}))
+    with pytest.raises(CorruptError, match="inflates beyond"):
+        extract("a.fb2.zip", build["zip"]({"a.fb2": bytes(5_000_000)}))
+
+
+def test_entities_in_texts_and_books_stay_what_they_are(server, samples, build, extract, tmp_path):
+    """Neither expanded nor fetched, from files or from the network."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"SECRET")
+    url = f"http://127.0.0.1:{server.getsockname()[1]}/x".encode()
+    dtd = b'<!DOCTYPE d [<!ENTITY f SYSTEM "%s"><!ENTITY u SYSTEM "%s">%s]>' % (
+        *(secret.as_uri().encode(), url, LAUGHS),
+    )
+    uses = b"&f;&u;&l9;"
+
+    def poisoned(xml, after):
+        head, _, rest = xml.partition(b"?>") if xml.startswith(b"<?xml") else (b"", b"", xml)
+        declaration = head + b"?>" if head else b""
+        return declaration + dtd + rest.replace(after, after + uses, 1)
+
+    hostile = {
+        "a.odt": build["edit_zip"](
+            samples["a.odt"],
+            {
+                "content.xml": lambda xml: poisoned(xml, b"before"),
+                "meta.xml": lambda xml: poisoned(xml, b"A title"),
+            },
+        ),
+        "a.epub": build["edit_zip"](
+            samples["a.epub"],
+            {
+                "OEBPS/book.opf": lambda xml: poisoned(xml, b"A title"),
+                "OEBPS/text/two.xhtml": lambda xml: poisoned(xml, b"Two"),
+            },
+        ),
+        "a.fb2": poisoned(samples["a.fb2"], b"</b>"),
+    }
+    for name, data in hostile.items():
+        try:
+            found = str(extract(name, data))
+        except CorruptError:
+            continue
+        assert "SECRET" not in found
+        assert len(found) < 1000, name
+    with pytest.raises(BlockingIOError):
+        server.accept()
+
+
 def test_a_lying_directory_is_not_believed(extract):
     """A bomb that states a small size is found out by what it inflates to."""
     honest, lying = struct.pack("<I", 100_000_000), struct.pack("<I", 1000)

@@ -66,6 +66,31 @@ def test_macro_documents_and_templates_are_read(build, extract):
     assert "before the table" in extract("a.docm", data)["text"]
 
 
+def test_comments_are_read_with_the_notes(build, extract):
+    """What reviewers wrote is text as well."""
+
+    def comment(word):
+        word.add_comment(word.paragraphs[0].runs, text="a comment", author="Who")
+
+    assert "a comment" in extract("a.docx", build["docx"](comment))["text"].split("\n")
+
+
+def test_word_of_2003_kept_all_in_one_xml(extract):
+    """Text as in a .docx, and its own names for the properties."""
+    record = extract(
+        "a.xml",
+        b"""<?xml version="1.0"?><?mso-application progid="Word.Document"?>
+        <w:wordDocument xmlns:w="w" xmlns:o="o"><o:DocumentProperties><o:Title>A title</o:Title>
+        <o:Author>An author</o:Author><o:Created>2006-05-18T12:19:00Z</o:Created>
+        </o:DocumentProperties><w:body><w:p><w:r><w:t>One</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p>
+        <w:r><w:t>left</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>right</w:t></w:r></w:p></w:tc>
+        </w:tr></w:tbl></w:body></w:wordDocument>""",
+    )
+    assert (record["kind"], record["text"]) == ("xml-word", "One\nleft\tright")
+    assert (record["title"], record["authors"]) == ("A title", ["An author"])
+    assert record["created"] == "2006-05-18T12:19:00+00:00"
+
+
 def test_slides_with_tables_and_notes(samples, document):
     """Slides are counted, are joined by a form feed and end with their notes."""
     pages = []
@@ -234,7 +259,9 @@ def test_encrypted_members_raise_encrypted(samples, extract):
         extract("a.xlsx", bytes(data))
 
 
-@pytest.mark.parametrize("name", ["a.docx", "a.pptx", "a.xlsx", "a.ods"])
+@pytest.mark.parametrize(
+    "name", ["a.docx", "a.pptx", "a.xlsx", "a.ods", "a.odt", "a.odp", "a.epub"]
+)
 @pytest.mark.parametrize("part", [0.3, 0.7, 0.98])
 def test_truncated_packages_raise_corrupt(samples, document, name, part):
     """Office files cut short are corrupt, wherever the cut is."""

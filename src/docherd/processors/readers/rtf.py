@@ -1,7 +1,7 @@
 """RTF, one token after another: groups may be nested as deep as they like.
 
 striprtf, the library for it, leaves out notes and headers, fails on East Asian text, and takes
-minutes over 32 KB of hyperlinks that do not end.
+minutes over 64 KB of hyperlinks that do not end.
 """
 
 from __future__ import annotations
