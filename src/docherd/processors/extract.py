@@ -88,8 +88,8 @@ class Extract:
     """Text and properties of a Document, as one Record, or one for each message of many.
 
     Keys, where the file states them: ``kind``, ``text``, ``title``, ``authors`` (a list),
-    ``created`` and ``modified`` (ISO 8601), ``language``, one of ``pages``, ``slides`` and
-    ``sheets`` (how many), ``words`` (of the text, as ``wc -w`` counts them), ``encoding`` and
+    ``created`` and ``modified`` (ISO 8601), ``language``, one of ``pages``, ``slides``, ``sheets``
+    and ``chapters`` (how many), ``words`` (of the text, as ``wc -w`` counts them), ``encoding`` and
     more by kind. ``extension`` is there where the name promises another kind than the content is;
     ``light`` where an earlier attempt was over its memory and this one took a way that needs less:
     the text is the same, and only the ``encoding`` of an XML is left out.

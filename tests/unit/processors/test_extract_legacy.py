@@ -57,7 +57,7 @@ def test_encrypted_ones_are_encrypted(nothing_installed, document, extract):
         extract("a.doc", word(0x100))
     shown = document("a.ppt", compound("Current User", bytes(12) + b"\xdf\xc4\xd1\xf3"))
     shown._kind = "ppt"
-    with pytest.raises(EncryptedError, match="pptx"):
+    with pytest.raises(EncryptedError, match=r"\.pptx"):
         Extract(("given",))(shown)
 
 

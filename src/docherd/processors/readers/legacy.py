@@ -15,7 +15,7 @@ from typing import IO, Final
 
 from docherd import scratch
 from docherd.document import Document
-from docherd.exceptions import CorruptError, EncryptedError
+from docherd.exceptions import CorruptError
 from docherd.processors import programs
 from docherd.processors.readers import opendocument, passwords, spreadsheet
 from docherd.processors.readers.inside import Inside
@@ -49,7 +49,7 @@ def read_ppt(document: Document) -> dict[str, object]:
     """A PowerPoint file of 1997 to 2003: slides with a form feed between them, and their notes."""
     with document.open() as file:
         if passwords.is_locked(file):  # msoffcrypto makes of it what nobody can open
-            raise EncryptedError("a password is needed, and none is tried on a .ppt: save as .pptx")
+            raise passwords.untried("a .ppt", "save it as .pptx")
     return _converted(document, "ppt", "odp")
 
 

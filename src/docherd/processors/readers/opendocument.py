@@ -14,7 +14,7 @@ from docherd.exceptions import CorruptError
 from docherd.processors.readers import package
 from docherd.processors.readers.markup import safe_parser
 from docherd.processors.readers.parsing import corrupt_on
-from docherd.processors.readers.passwords import needed
+from docherd.processors.readers.passwords import untried
 from docherd.processors.readers.properties import (
     Properties,
     open_document_properties,
@@ -32,7 +32,7 @@ def read(document: Document) -> dict[str, object]:
     """
     with document.open() as file, package.opened(file) as archive:
         if package.is_encrypted_open_document(archive):
-            raise needed()
+            raise untried("OpenDocument", "save it without one")
         properties = open_document_properties(archive)
         with corrupt_on(*_MALFORMED):
             content = etree.fromstring(archive.read("content.xml"), safe_parser())

@@ -33,6 +33,11 @@ def needed(tried: int = 0) -> EncryptedError:
     return EncryptedError(f"{fitting}: --password-file takes others")
 
 
+def untried(kind: str, instead: str) -> EncryptedError:
+    """What is said of a kind that no library decrypts."""
+    return EncryptedError(f"a password is needed, and none is tried on {kind}: {instead}")
+
+
 def unlocked(document: Document, passwords: Sequence[str]) -> Document:
     """``document`` as it was before it was encrypted.
 

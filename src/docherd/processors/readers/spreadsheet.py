@@ -15,7 +15,7 @@ from docherd.exceptions import CorruptError
 from docherd.processors.readers import biff, package, xlsx
 from docherd.processors.readers.cell import ROWS, Cell, shown
 from docherd.processors.readers.parsing import corrupt_on, one_line
-from docherd.processors.readers.passwords import is_locked, needed
+from docherd.processors.readers.passwords import is_locked, needed, untried
 from docherd.processors.readers.properties import (
     Properties,
     office_properties,
@@ -48,7 +48,7 @@ def read_ods(document: Document) -> dict[str, object]:
     """An OpenDocument spreadsheet: the rows of every sheet, a tab between cells."""
     with document.open() as file, package.opened(file) as archive:
         if package.is_encrypted_open_document(archive):
-            raise needed()
+            raise untried("OpenDocument", "save it without one")
         workbook = _with_errors_as_text(archive) or file
         return _record(document, workbook, open_document_properties(archive))
 
