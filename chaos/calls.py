@@ -18,10 +18,13 @@ from pathlib import Path
 #: what changes a disk; each of them is a point to die at
 DURABLE = (
     *("write", "pwrite64", "copy_file_range", "fdatasync", "fsync"),
-    *("ftruncate", "rename", "unlink", "mkdir"),
+    *("ftruncate", "rename", "unlink", "mkdir", "renameat", "unlinkat", "mkdirat"),
 )
 #: those at which a disk may say no
-FALLIBLE = ("write", "pwrite64", "copy_file_range", "fdatasync", "fsync", "ftruncate", "rename")
+FALLIBLE = (
+    *("write", "pwrite64", "copy_file_range", "fdatasync", "fsync", "ftruncate"),
+    *("rename", "renameat", "mkdirat"),
+)
 ERRORS = ("EIO", "ENOSPC")
 #: opened files that are made by it are points, too
 OPEN = "openat"

@@ -28,6 +28,9 @@ VAIN: dict[str, Callable[[], object]] = {
     "rename": lambda: _LIBC.rename(b"", b""),
     "unlink": lambda: _LIBC.unlink(b""),
     "mkdir": lambda: _LIBC.mkdir(b"", 0),
+    "renameat": lambda: _LIBC.renameat(-1, b"", -1, b""),
+    "unlinkat": lambda: _LIBC.unlinkat(-1, b"", 0),
+    "mkdirat": lambda: _LIBC.mkdirat(-1, b"", 0),
     "openat": lambda: _LIBC.openat(-1, b"", 0),
 }
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chaos import formats
 from chaos.command import Ended, none_left
 from chaos.tally import Tally
 
@@ -35,9 +36,8 @@ _DONE = 1
 
 def lines(out: Path) -> list[bytes]:
     """Every line in data/."""
-    folder = out / "data"
-    parts = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [line for part in parts for line in part.read_bytes().splitlines(keepends=True)]
+    data = out / "data"
+    return [line for file in formats.files(data) for line in formats.lines(file, data)]
 
 
 def keyed(found: list[bytes]) -> dict[Key, bytes]:
@@ -77,17 +77,20 @@ def look_after_fault(out: Path, known: Known, said: Mapping[str, str]) -> Tally:
     tally = Tally(acknowledged=len(said))
     try:
         with _ledger(out) as db:
-            parts, done = _parts(db), _done(db)
+            parts, done, listed = _parts(db), _done(db), _listed(db)
     except sqlite3.DatabaseError as error:
-        parts, done = {}, {}
+        parts, done, listed = {}, {}, set()
         tally.wrong("lost", f"the ledger: {error}")
-    for name in sorted(os.listdir(out / "data")) if (out / "data").is_dir() else []:
-        if name not in parts or not parts[name]["sealed"]:
+    for file in formats.files(out / "data"):
+        name = str(file.relative_to(out / "data"))
+        part = parts.get(file.stem)
+        if name not in listed and (part is None or not part["sealed"]):
             tally.wrong("uncommitted", f"data/{name} is not one that the ledger has sealed")
     _look_at_lines(out, known, done, tally)
     for document, path in said.items():
         expected = [line for key, line in known.undisturbed.items() if key[0] == document]
-        if _bytes_of(out, parts, done.get(path.partition("/")[2])) != b"".join(expected):
+        row = done.get(path.partition("/")[2])
+        if _bytes_of(out, parts, row, (document, path)) != b"".join(expected):
             tally.wrong("acknowledged_lost", f"{path} is not what was reported as done")
     return tally
 
@@ -97,7 +100,7 @@ def look_after_failed_sync(out: Path, name: str) -> Tally:
     tally = Tally()
     segment = out / "pending" / name
     with _ledger(out) as db:
-        committed = _parts(db).get(name, {"size": 0})["size"]
+        committed = _parts(db).get(Path(name).stem, {"size": 0})["size"]
     if segment.exists() and committed >= segment.stat().st_size:
         tally.wrong("uncommitted", f"{name} was committed, though its sync had failed")
     return tally
@@ -136,13 +139,18 @@ def _ledger(out: Path) -> Iterator[sqlite3.Connection | None]:
 
 def _parts(db: sqlite3.Connection | None) -> dict[str, dict[str, Any]]:
     rows = db.execute("select * from part") if db else ()
-    return {f"part-{row['number']:06d}.jsonl": dict(row) for row in rows}
+    return {f"part-{row['number']:06d}": dict(row) for row in rows}
+
+
+def _listed(db: sqlite3.Connection | None) -> set[str]:
+    """Names of files in data/, where each Document has one."""
+    return {row["name"] for row in db.execute("select name from file")} if db else set()
 
 
 def _done(db: sqlite3.Connection | None) -> dict[str, dict[str, Any]]:
     """Path below the input → the outcome that counts, where it is "done"."""
     query = """
-        select path, status, part, offset, length from outcome join document
+        select path, status, part, offset, length, document from outcome join document
         on document.id = outcome.document order by outcome.id
     """
     rows = [dict(row) for row in db.execute(query)] if db else []
@@ -151,23 +159,32 @@ def _done(db: sqlite3.Connection | None) -> dict[str, dict[str, Any]]:
 
 
 def _bytes_of(
-    out: Path, parts: Mapping[str, dict[str, Any]], row: Mapping[str, Any] | None
+    out: Path,
+    parts: Mapping[str, dict[str, Any]],
+    row: Mapping[str, Any] | None,
+    named: tuple[str, str],
 ) -> bytes | None:
     """The Records of an outcome, from where the ledger says they are."""
     if row is None or row["part"] is None:
         return None
-    part = parts[f"part-{row['part']:06d}.jsonl"]
     name = f"part-{row['part']:06d}.jsonl"
+    part = parts[Path(name).stem]
     generation = f".g{part['generation']}" if part["generation"] > 1 else ""
     staged, published = out / "pending" / (name + generation), out / "data" / name
     holes = json.loads(part["holes"])
     offset = row["offset"] - sum(length for start, length in holes if start < row["offset"])
     file = staged if staged.exists() else published
-    if not file.exists():
-        return None
+    if not file.exists() or (part["sealed"] and file.parent.name == "pending" and _made(out)):
+        return formats.of_document(out, part, row["document"], *named)
     with file.open("rb") as opened:
         opened.seek(offset)
         return opened.read(row["length"])
+
+
+def _made(out: Path) -> bool:
+    """Segments are made into something else."""
+    pinned = json.loads((out / "run.json").read_bytes())["pinned"]
+    return bool(pinned["format"] != "jsonl")
 
 
 # ── when the command has run again ───────────────────────────────────────────────────────────

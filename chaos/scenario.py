@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from chaos import calls, oracle
+from chaos import calls, formats, oracle
 from chaos.calls import Call, Point
 from chaos.command import Ended, Product
 from chaos.oracle import Known
@@ -39,6 +39,8 @@ class Stage:
 
     folder: Path
     product: Product
+    #: what results are kept as
+    format: str = "jsonl"
 
     def set(self) -> None:
         """Make the documents, and the processor."""
@@ -52,7 +54,8 @@ class Stage:
 
     def words(self, out: str) -> list[str]:
         """The command that everybody would type."""
-        return ["run", "in", "-o", out, "-p", "read.py:read", "-w", "2", "--progress", "json"]
+        words = ["run", "in", "-o", out, "-p", "read.py:read", "-w", "2", "--progress", "json"]
+        return [*words, "--format", self.format]
 
     def run(self, words: list[str], before: tuple[str, ...] = (), pad: str = "") -> Ended:
         return self.product.run(words, self.folder, before=before, pad=pad)
@@ -94,6 +97,7 @@ class Scenario:
     words: Words = Stage.words
     #: what must put everything right afterwards: commands, one after the other
     mend: tuple[Words, ...] = (Stage.words,)
+    format: str = "jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class Prepared:
 
 def prepare(scenario: Scenario, folder: Path, product: Product) -> Prepared:
     """Set the stage, run what comes before, and once, watched, what will be disturbed."""
-    stage = Stage(folder, product)
+    stage = Stage(folder, product, scenario.format)
     stage.set()
     scenario.prepare(stage, "template")
     stage.finish("undisturbed")
@@ -148,9 +152,9 @@ def _torn(stage: Stage, out: str) -> None:
     folder = stage.folder / out
     for number in range(8, 20):  # of two runs, one may commit more often
         stage.die(stage.words(out), Call("docherd-commit", "fdatasync", number, "any"))
-        begun = list((folder / "pending").glob("part-*"))
+        begun = sorted((folder / "pending").glob("part-*.jsonl"))
         if begun and any((folder / "data").iterdir()):
-            with begun[0].open("ab") as segment:
+            with begun[-1].open("ab") as segment:
                 segment.write(b'{"document": "half a li')
             return
         shutil.rmtree(folder)
@@ -160,14 +164,15 @@ def _torn(stage: Stage, out: str) -> None:
 def _unpublished(stage: Stage, out: str) -> None:
     """Killed between the commit of a rewritten part and its publication."""
     _changed(stage, out)
-    stage.die(_prune(stage, out), Call("docherd-commit", "rename", 1, "a part"))
+    kind = "renameat" if stage.format == "files" else "rename"
+    stage.die(_prune(stage, out), Call("docherd-commit", kind, 1, "a part"))
 
 
 def _damaged(stage: Stage, out: str) -> None:
     """Finished; then one part lost its end, and another some bytes in its middle."""
     stage.finish(out)
-    first, second, *_ = sorted((stage.folder / out / "data").iterdir())
-    os.truncate(first, first.stat().st_size - 700)
+    first, second, *_ = formats.files(stage.folder / out / "data")
+    os.truncate(first, first.stat().st_size // 2)
     with second.open("r+b") as part:
         part.seek(300)
         part.write(b"?????")
@@ -177,10 +182,21 @@ def _repair(stage: Stage, out: str) -> list[str]:
     return ["repair", out, "-w", "2", "--progress", "json"]
 
 
-SCENARIOS = (
+_LINES = (
     Scenario("run", "a first run: commits, parts, the end", _nothing),
     Scenario("rewrite", "changed and pruned: parts are rewritten", _changed, _prune, (_prune,)),
     Scenario("resume", "resumed after a death within a commit", _torn),
     Scenario("again", "resumed after a death within a rewriting", _unpublished, _prune, (_prune,)),
     Scenario("repair", "`docherd repair` of two parts", _damaged, _repair, (_repair, Stage.words)),
+)
+
+
+def _of(scenario: Scenario, format: str) -> Scenario:
+    name, title = f"{scenario.name}-{format}", f"{scenario.title} (`--format {format}`)"
+    return replace(scenario, name=name, title=title, format=format)
+
+
+SCENARIOS = (
+    *_LINES,
+    *(_of(scenario, format) for format in formats.FORMATS[1:] for scenario in _LINES),
 )

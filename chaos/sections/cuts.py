@@ -7,6 +7,7 @@ goes on there.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
@@ -20,13 +21,13 @@ from typing import Any
 
 from benchmarks.figures import table
 
-from chaos import disk, oracle
+from chaos import disk, formats, oracle
 from chaos.command import Product, none_left, unique
 from chaos.oracle import Known
 from chaos.session import Session
 from chaos.tally import Tally
 
-FULL, CONTROLS = 50, 10
+FULL, CONTROLS = 90, 10
 DOCUMENTS = 240
 #: the most characters that a document yields; the last is above what travels through a spool
 SIZES = {"small": 300, "medium": 20_000, "large": 1_500_000}
@@ -70,6 +71,8 @@ class Cut:
 
     tree: Tree
     product: Product
+    #: what results are kept as
+    format: str
     #: what stands before the command
     before: list[str]
     #: so many documents are acknowledged before
@@ -86,14 +89,14 @@ def measure(session: Session) -> dict[str, Any]:
     chance = random.Random(session.seed)
     number, controls = session.count(FULL, 2), session.count(CONTROLS, 1)
     total, rows = Tally(), []
-    for name, before in DISKS.items() if shutil.which("strace") else [("as it is", [])]:
+    disks = DISKS.items() if shutil.which("strace") else [("as it is", [])]
+    for (name, before), format in itertools.product(disks, formats.FORMATS):
         tally = Tally()
-        some = (number + 1) // 2
-        for done, each in enumerate(cuts(session, trees, chance, some, before), 1):
+        some = -(-number // (len(DISKS) * len(formats.FORMATS)))
+        for each in cuts(session, trees, chance, some, before, format):
             tally.add(each)
-            if done % 10 == 0:
-                session.say(f"    {name}: {done} of {some} cuts, {tally.bad} bad")
-        rows.append({"disk": name, **tally.as_json()})
+        session.say(f"    {name}, {format}: {some} cuts, {tally.bad} bad")
+        rows.append({"disk": name, "format": format, **tally.as_json()})
         total.add(tally)
     found = [each.bad > 0 for each in cuts(session, trees, chance, controls, NO_SYNC)]
     session.say(f"    without syncs: {sum(found)} of {controls} cuts were found out")
@@ -109,7 +112,12 @@ def measure(session: Session) -> dict[str, Any]:
 
 
 def cuts(
-    session: Session, trees: dict[str, Tree], chance: random.Random, number: int, before: list[str]
+    session: Session,
+    trees: dict[str, Tree],
+    chance: random.Random,
+    number: int,
+    before: list[str],
+    format: str = "jsonl",
 ) -> Iterator[Tally]:
     """So many cuts, each at its own moment of its own kind of run."""
     for _ in range(number):
@@ -123,7 +131,7 @@ def cuts(
         # Every fifth waits for no document, and falls into the start.
         after = 0 if chance.random() < 0.2 else chance.randrange(1, DOCUMENTS + 1)
         delay = chance.uniform(0, JITTER if after else EARLY)
-        yield cut(session.work / "cuts", Cut(documents, product, before, after, delay))
+        yield cut(session.work / "cuts", Cut(documents, product, format, before, after, delay))
 
 
 def tree(folder: Path, most: int) -> Tree:
@@ -143,8 +151,9 @@ def tree(folder: Path, most: int) -> Tree:
     return Tree(folder, known)
 
 
-def _words(out: str | Path) -> list[str]:
-    return ["run", "in", "-o", str(out), "-p", "read.py:read", "-w", "2", "--progress", "json"]
+def _words(out: str | Path, format: str = "jsonl") -> list[str]:
+    words = ["run", "in", "-o", str(out), "-p", "read.py:read", "-w", "2", "--progress", "json"]
+    return [*words, "--format", format]
 
 
 def cut(work: Path, plan: Cut) -> Tally:
@@ -158,7 +167,7 @@ def cut(work: Path, plan: Cut) -> Tally:
     with disk.mounted(copy, work / "copy") as folder:
         out, mark = folder / "out", unique()
         tally.add(oracle.look_after_fault(out, plan.tree.known, said))
-        ended = plan.product.run(_words(out), plan.tree.folder, mark=mark)
+        ended = plan.product.run(_words(out, plan.format), plan.tree.folder, mark=mark)
         tally.add(oracle.look_when_finished(out, ended, plan.tree.known, mark))
     return tally
 
@@ -168,7 +177,7 @@ def _run_and_copy(plan: Cut, out: Path, image: Path, copy: Path, said: Path) -> 
     mark = unique()
     with said.open("w") as stdout:
         process = plan.product.start(
-            _words(out), plan.tree.folder, before=plan.before, mark=mark, stdout=stdout
+            _words(out, plan.format), plan.tree.folder, before=plan.before, mark=mark, stdout=stdout
         )
     try:
         _wait_for(process, said, plan)
@@ -195,12 +204,22 @@ def page(data: dict[str, Any]) -> list[str]:
     rows = [
         [
             row["disk"],
+            row.get("format", "jsonl"),
             *(f"{row[name]:,}" for name in ("injected", "documents", "acknowledged")),
             *(f"{row[name]:,}" for name in ("acknowledged_lost", "lost", "duplicated")),
         ]
         for row in data["rows"]
     ]
-    heads = ("disk", "cuts", "documents", "acknowledged", "of these lost", "lost", "duplicated")
+    heads = (
+        "disk",
+        "format",
+        "cuts",
+        "documents",
+        "acknowledged",
+        "of these lost",
+        "lost",
+        "duplicated",
+    )
     return [
         f"`docherd run` over {data['documents']} documents writes to an ext4 file system in an"
         " image file. At a moment drawn by chance the engine is stopped, and the image is copied as"
