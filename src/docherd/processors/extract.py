@@ -103,7 +103,7 @@ class Extract:
     Raises EmptyError, EncryptedError, CorruptError or UnsupportedError where there is no text.
     """
 
-    VERSION = 2
+    VERSION = 3
 
     def __init__(self, passwords: tuple[str, ...] = ()) -> None:
         self._passwords = passwords

@@ -77,7 +77,7 @@ def test_properties(extract):
 def test_a_file_that_ends_early_says_so(extract):
     """Text that is there is kept; where it had not begun, the file is corrupt."""
     assert extract("a.rtf", rb"{\rtf1 some te") == {
-        **{"kind": "rtf", "truncated": True},
+        **{"kind": "rtf", "partial": True},
         **{"words": 2, "text": "some te"},
     }
     with pytest.raises(CorruptError):

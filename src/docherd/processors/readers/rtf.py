@@ -20,7 +20,7 @@ from docherd.processors.readers.properties import Properties, iso_8601, names
 def read(document: Document) -> dict[str, object]:
     """Text in document order (cells tab by tab), then notes and comments, headers and footers.
 
-    ``truncated`` is there where the file ends before its first group does. Raises CorruptError
+    ``partial`` is there where the file ends before its first group does. Raises CorruptError
     where it ends before any text.
     """
     reading = _Reading(document)
@@ -28,7 +28,7 @@ def read(document: Document) -> dict[str, object]:
     text = reading.text()
     if not ended and not text:
         raise CorruptError("the file ends before its text begins")
-    cut: dict[str, object] = {} if ended else {"truncated": True}
+    cut: dict[str, object] = {} if ended else {"partial": True}
     return reading.properties().stated() | cut | {"text": text}
 
 
