@@ -32,16 +32,12 @@ BREAKAGES = (
         "a part is renamed into data/ before the ledger has committed it",
         "segment.py",
         """\
-        self._ledger.write_part(sealed)
-        os.close(self._fd)
-        self._part, self._fd = None, -1
-        self._publish(sealed)
+                self._ledger.write_part(made.part, cleared=True)
+            self._publish(made.part)
 """,
         """\
-        self._publish(sealed)
-        self._ledger.write_part(sealed)
-        os.close(self._fd)
-        self._part, self._fd = None, -1
+                self._publish(made.part)
+                self._ledger.write_part(made.part, cleared=True)
 """,
         ("kills of a run", "cuts"),
     ),
