@@ -200,7 +200,8 @@ class Segment:
 
     def seal(self) -> None:
         """Close the open segment; what it becomes is begun, and committed by ``settle``."""
-        self.settle()
+        if self._closed is not None:
+            self.settle()
         part = self._part
         if part is None:
             return
@@ -247,6 +248,8 @@ class Segment:
 
     def _take_out_stale(self) -> None:
         """No published part holds superseded Records any longer, if there is time for that."""
+        if self._hurry():
+            return
         if self._sink.mirrors:
             self._replace(None)
             return

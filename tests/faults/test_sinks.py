@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,22 +147,27 @@ def test_a_conversion_that_fails_loses_nothing(tmp_path, code, said):
 
 
 def test_a_conversion_that_does_not_fit_the_stop_is_left_to_the_next_start(tmp_path):
-    """A second Ctrl-C ends it; nothing is lost, and readers see what was processed."""
+    """S09: SIGTERM's time ends it; readers see what was processed, and damage to it is mended."""
     kept = Kept(tmp_path, "parquet")
     slow = tmp_path / "slow" / "pyarrow"
     slow.mkdir(parents=True)
     (slow / "__init__.py").write_text("open('begun', 'w').close(); import time; time.sleep(60)")
     environment = {**os.environ, "PYTHONPATH": str(slow.parent)}
-    command = ("run", "in", "-o", "out", "-p", "read.py:read", "-w", "1", "-q", "--format")
-    process = oracle.start(*command, "parquet", cwd=tmp_path, env=environment)
+    code = "from docherd import stop; stop.GRACE = 0.1; from docherd.cli import main; main()"
+    words = ("run", "in", "-o", "out", "-p", "read.py:read", "-w", "1", "-q", "--format", "parquet")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, env=environment, stderr=subprocess.PIPE
+    )
     oracle.wait_for((tmp_path / "begun").exists)
-    process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
-    assert process.returncode == -signal.SIGINT, err
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM, err
     assert oracle.leftovers() == []
     assert os.listdir(kept.out / "data") == []
     assert len(kept.texts()) == 3 * DOCUMENTS
-    assert kept.run().code == 0
+    flip(kept.out / "pending" / "part-000001.jsonl")
+    verified = oracle.docherd("verify", "out", cwd=tmp_path)
+    assert (verified.code, "pending/part-000001.jsonl" in verified.out) == (4, True)
+    repaired = oracle.docherd("repair", "out", "-q", cwd=tmp_path)
+    assert repaired.code == 0, repaired.err
     kept.check()

@@ -441,6 +441,38 @@ def test_a_reader_that_is_overtaken_reads_nothing_twice(format):
         assert len(seen) == len(set(seen))
 
 
+@pytest.mark.parametrize("format", FORMATS[1:])
+def test_what_there_is_no_time_for_is_left_to_the_next_start(format, monkeypatch):
+    """A stop gives it up: nothing of it is published, all can be read, and then it is made."""
+    with lived(0, format) as life:
+        two_parts_to_rewrite(life)
+        before = life.published()
+        monkeypatch.setattr(life.segment, "_hurry", lambda: True)
+        life.publish()
+        life.check()
+        assert life.published() == before
+        assert sorted(life.ledger.stale()) == [1, 2]
+        life.recover()
+        life.check_published()
+
+
+def test_the_next_segment_grows_while_something_is_made_of_the_last(monkeypatch):
+    """Commits do not wait for it; the next seal does, and so does the end."""
+    with lived(0, "files") as life:
+        finish(life, 1, 2)
+        life.segment.seal()
+        finish(life, 3)
+        life.segment.settle(wait=False)
+        assert life.published() == []
+        life.check()
+        life.segment.seal()
+        assert sorted(json.loads(line)["path"] for line in life.published()) == [
+            *("in/1", "in/1", "in/2", "in/2"),
+        ]
+        finish(life, 4)
+        life.seal()
+
+
 # ── one thing at a time ──────────────────────────────────────────────────────────────────────
 
 
