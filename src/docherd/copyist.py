@@ -70,7 +70,7 @@ class Copyist:
             task = self._task(original, standing.found)
             if standing.status is Status.PENDING:
                 done += len(twins)
-            elif standing.reason in _OF_THE_FILE or not _as_found(task.file, standing.found):
+            elif not _is_original(task, standing):
                 done += len(twins)
                 alone += twins
             else:
@@ -133,12 +133,15 @@ class Copyist:
         return outcome._replace(lines=place, length=self._end - start, crc=crc)
 
 
-def _as_found(file: bytes, found: Found) -> bool:
-    """True where the file is the one that the walk saw."""
+def _is_original(task: Task, standing: Standing) -> bool:
+    """True where what became of it is of its content, and its file is the one the walk saw."""
+    if standing.status is Status.GONE or standing.reason in _OF_THE_FILE:
+        return False
     try:
-        now = os.lstat(file)
+        now = os.lstat(task.file)
     except (OSError, ValueError):
         return False
+    found = standing.found
     seen = found.size, found.mtime_ns, found.inode
     return (now.st_size, now.st_mtime_ns, now.st_ino) == seen
 

@@ -245,6 +245,19 @@ def test_a_death_at_any_commit_is_made_good(tree, monkeypatch):
     assert deaths >= 3
 
 
+def test_no_copy_is_made_of_damaged_records(tree):
+    """A changed byte in the original's Records: exit 4, and what to do; then all is well."""
+    tree.write(a="one", b="two")
+    tree.run()
+    part = tree.out / "data" / "part-000001.jsonl"
+    part.write_bytes(part.read_bytes().replace(b'"one"', b'"0ne"'))
+    tree.write(c="one")
+    assert "in/a.txt are not what was written" in tree.run(code=4).err
+    assert oracle.docherd("repair", tree.out, "-q", cwd=tree.folder).code == 0
+    assert tree.copies() == {"c": "a"}
+    tree.is_as_without()
+
+
 def test_many_copies_of_what_is_large_go_through_a_spool(tree):
     """A hundred copies of 300 kB: nothing is left in pending/, and each line is whole."""
     tree.write(**{f"{n:03}": "x" * 300_001 for n in range(100)})
