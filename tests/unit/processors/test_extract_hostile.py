@@ -25,6 +25,34 @@ def test_billion_laughs_are_not_expanded(extract):
         pass  # a parser that refuses is as good
 
 
+@pytest.mark.parametrize(
+    ("name", "root"),
+    [("a.svg", b"<svg><text>%s</text></svg>"), ("a.html", b"<html><p>%s</p></html>")],
+)
+def test_billion_laughs_on_a_page_are_not_expanded(extract, name, root):
+    """Nor in a picture, nor in HTML, which has no entities of its own."""
+    data = b"<!DOCTYPE x [" + LAUGHS + b"]>" + root % b"x &l9; y"
+    try:
+        assert len(extract(name, data)["text"]) < 2000
+    except CorruptError:
+        pass
+
+
+def test_billion_laughs_in_excel_are_not_expanded(samples, build, extract):
+    """The same bomb as a sheet."""
+
+    def laugh(xml):
+        inline = b'<c r="A2" t="inlineStr"><is><t>&l9;</t></is></c></row></sheetData>'
+        bomb = b'<?xml version="1.0"?><!DOCTYPE d [' + LAUGHS + b"]>"
+        return bomb + (xml.partition(b"?>")[2] or xml).replace(b"</row></sheetData>", inline)
+
+    data = build["edit_zip"](samples["a.xlsx"], {"xl/worksheets/sheet1.xml": laugh})
+    try:
+        assert len(extract("a.xlsx", data)["text"]) < 200
+    except CorruptError:
+        pass
+
+
 def test_billion_laughs_in_word_are_not_expanded(samples, build, extract):
     """The same bomb as the main part of a Word file expands to nothing either."""
 

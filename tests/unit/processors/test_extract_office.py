@@ -213,6 +213,42 @@ def test_cells_far_apart_do_not_end_the_worker(samples, build, extract):
     assert extract("a.xlsx", data)["text"].startswith("Numbers\ntext\t3\t0.1\tTRUE\n\t\t\t")
 
 
+def test_open_document_cells_far_apart_are_read(samples, build, extract):
+    """A million rows and 16,384 columns with something in two corners are no rectangle."""
+
+    def far(content):
+        gap = (
+            b'<table:table-row table:number-rows-repeated="1048574"><table:table-cell/>'
+            b"</table:table-row><table:table-row><table:table-cell"
+            b' table:number-columns-repeated="16383"/><table:table-cell'
+            b' office:value-type="string"><text:p>corner</text:p></table:table-cell>'
+            b"</table:table-row></table:table>"
+        )
+        return content.replace(b"</table:table>", gap)
+
+    data = build["edit_zip"](samples["a.ods"], {"content.xml": far})
+    text = extract("a.ods", data)["text"]
+    assert text.startswith("Sheet\nleft\tright\n")
+    assert text.endswith("corner")
+
+
+@pytest.mark.parametrize("rows", [1, 1_000_000])
+def test_a_million_columns_are_not_held(samples, build, extract, rows):
+    """Said to be repeated, a million times a million: read as far as a sheet may be, or refused."""
+
+    def wide(content):
+        row = b'<table:table-row table:number-rows-repeated="%d"><table:table-cell' % rows
+        row += b' table:number-columns-repeated="1000000" office:value-type="float"'
+        row += b' office:value="1"><text:p>1</text:p></table:table-cell></table:table-row>'
+        return content.replace(b"</table:table>", row + b"</table:table>")
+
+    data = build["edit_zip"](samples["a.ods"], {"content.xml": wide})
+    try:
+        assert len(extract("a.ods", data)["text"]) < 100_000_000
+    except CorruptError:
+        assert rows > 1
+
+
 @pytest.mark.parametrize(
     ("cell", "text"),
     [
@@ -288,7 +324,7 @@ def panic(message):
         (KeyboardInterrupt, KeyboardInterrupt),
     ],
 )
-def test_what_calamine_raises_becomes_a_reason(samples, extract, monkeypatch, error, reason):
+def test_what_calamine_raises_becomes_a_reason(extract, monkeypatch, error, reason):
     """Passwords, damage and panics have their reasons; a failing disk and a stop pass through."""
 
     class Raising:
@@ -298,7 +334,7 @@ def test_what_calamine_raises_becomes_a_reason(samples, extract, monkeypatch, er
 
     monkeypatch.setattr(python_calamine, "CalamineWorkbook", Raising)
     with pytest.raises(reason):
-        extract("a.ods", samples["a.ods"])
+        extract("a.xls", workbook_of({"one": []}))
 
 
 @pytest.mark.parametrize("missing", ["_rels/.rels", "word/document.xml", "[Content_Types].xml"])

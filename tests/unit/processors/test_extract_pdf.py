@@ -82,6 +82,51 @@ def test_no_page_at_all_raises_corrupt(build, extract):
         extract("a.pdf", without_page(build["pdf"](("one",)), 1))
 
 
+def pdf_of(*objects):
+    """A PDF of some objects, the first of them its catalog."""
+    data, places = b"%PDF-1.7\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(data))
+        data += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    end = b"trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n"
+    size = len(objects) + 1
+    return data + b"xref\n0 %d\n%010d 65535 f \n" % (size, 0) + table + end % (size, len(data))
+
+
+CATALOG = b"<</Type/Catalog/Pages 2 0 R>>"
+PAGE = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>"
+
+
+@pytest.mark.parametrize(("count", "pages"), [(10_000_000, 1), (-5, 1), (1 << 70, 1), (3, 3)])
+def test_claimed_pages_are_not_all_believed(extract, count, pages):
+    """As many as PDFium counts; those that are not there are named, and cost no time."""
+    tree = b"<</Type/Pages/Count %d/Kids[3 0 R]>>" % count
+    record = extract("a.pdf", pdf_of(CATALOG, tree, PAGE))
+    assert record["pages"] == pages
+    assert record.get("failed_pages", []) == [*range(2, pages + 1)]
+
+
+def test_a_tree_of_pages_in_circles_ends(extract):
+    """Nodes that hold each other."""
+    root = b"<</Type/Pages/Count 4/Kids[3 0 R 2 0 R]>>"
+    node = b"<</Type/Pages/Parent 2 0 R/Count 3/Kids[2 0 R 3 0 R]>>"
+    with pytest.raises(CorruptError, match="can be loaded"):
+        extract("a.pdf", pdf_of(CATALOG, root, node))
+
+
+def test_a_page_as_large_as_the_universe_is_text_like_any_other(extract):
+    """Nothing is drawn, so its size does not matter."""
+    page = (
+        b"<</Type/Page/Parent 2 0 R/MediaBox[-1e30 -1e30 1e30 1e30]/UserUnit 1e30/Contents 4 0 R"
+        b"/Resources<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>"
+    )
+    drawn = b"BT /F 12 Tf 10 10 Td (hello there) Tj ET"
+    stream = b"<</Length %d>>stream\n%s\nendstream" % (len(drawn), drawn)
+    tree = b"<</Type/Pages/Count 1/Kids[3 0 R]>>"
+    assert extract("a.pdf", pdf_of(CATALOG, tree, page, stream))["text"] == "hello there"
+
+
 def test_at_most_one_page_is_open(build, extract, monkeypatch):
     """Each page is closed before the next is loaded: memory does not grow with the pages."""
     import pypdfium2

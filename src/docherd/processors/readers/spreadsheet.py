@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from docherd.document import Document
 from docherd.exceptions import CorruptError
-from docherd.processors.readers import biff, package, xlsx
+from docherd.processors.readers import biff, opendocument, package, xlsx
 from docherd.processors.readers.cell import ROWS, Cell, shown
 from docherd.processors.readers.parsing import corrupt_on, one_line
 from docherd.processors.readers.passwords import is_locked, needed, untried
@@ -50,7 +50,11 @@ def read_ods(document: Document) -> dict[str, object]:
         if package.is_encrypted_open_document(archive):
             raise untried("OpenDocument", "save it without one")
         workbook = _with_errors_as_text(archive) or file
-        return _record(document, workbook, open_document_properties(archive))
+        try:
+            return _record(document, workbook, open_document_properties(archive))
+        except CorruptError:
+            # Above all a sheet that is too large as a rectangle; what is shown of it is smaller.
+            return opendocument.read(document)
 
 
 def _with_errors_as_text(archive: zipfile.ZipFile) -> BinaryIO | None:
