@@ -97,7 +97,8 @@ def next_steps(folder: Path, counts: Counts, reasons: Mapping[Reason, int]) -> l
 def remedy(folder: Path, reason: Reason) -> Hint:
     """What to do about what failed for this reason, and the command for when that is done."""
     what = _REMEDY.get(reason, _THE_PROCESSOR)
-    return Hint(what, f"docherd retry {_shell(folder)} --reason {reason}")
+    more = " --password-file FILE" if reason is Reason.ENCRYPTED else ""
+    return Hint(what, f"docherd retry {_shell(folder)} --reason {reason}{more}")
 
 
 _THE_PROCESSOR = "run one by hand, mend the processor, then try them again"
@@ -107,7 +108,7 @@ _REMEDY: Mapping[Reason, str] = {
     Reason.MEMORY: "try them again where there is more memory (--memory)",
     Reason.CRASH: "run one by hand to see what crashes, then try them again",
     Reason.EXIT: "run one by hand to see what ends the process, then try them again",
-    Reason.ENCRYPTED: "try them again with their password (--password-file)",
+    Reason.ENCRYPTED: "try them again with their passwords, one a line of FILE",
     Reason.CORRUPT: "put good copies in their place, then try them again",
     Reason.INPUT_MISSING: "put the files back, then try them again",
     Reason.INPUT_CHANGED: "try them again now that nobody is writing to them",

@@ -277,7 +277,7 @@ def _say_outcome(outcome: Outcome) -> None:
     reason = f": {outcome.reason}" if outcome.reason else ""
     message = f": {printable(outcome.message)}" if outcome.message else ""
     print(
-        f"{outcome.status}{reason}{message}, {outcome.records} records in"
+        f"{outcome.status}{reason}{message}, {wording.records(outcome.records)} in"
         f" {units.duration(outcome.seconds)}, {units.size(outcome.peak)} of memory",
         file=sys.stderr,
     )

@@ -39,6 +39,11 @@ def documents(number: int) -> str:
     return f"{count(number)} document{'' if number == 1 else 's'}"
 
 
+def records(number: int) -> str:
+    """``1 Record``, ``12,345 Records``."""
+    return f"{count(number)} Record{'' if number == 1 else 's'}"
+
+
 def finished(counts: Counts) -> int:
     """Documents no further attempt is due for, whatever came of them."""
     return counts.discovered - counts.pending

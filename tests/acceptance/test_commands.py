@@ -498,7 +498,7 @@ def test_try_shows_one_document_and_keeps_nothing(own):
     good = oracle.docherd("try", "in/a.txt", "-p", "own.py:own", "--json", cwd=own.folder)
     assert good.code == 0, good.err
     assert json.loads(good.out)["text"] == "this is a.txt\n"
-    assert good.err.startswith("done, 1 records in")
+    assert good.err.startswith("done, 1 Record in")
     bad = oracle.docherd("try", "in/bad-1.txt", "-p", "own.py:own", cwd=own.folder)
     assert (bad.code, bad.out) == (1, "")
     assert "failed: error: ValueError: cannot read this" in bad.err
