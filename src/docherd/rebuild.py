@@ -242,10 +242,10 @@ class _Adoption:
     def remember_gone(self) -> None:
         """What only the Records know of: gone, but for files of a list that is lost itself."""
         labels = {text_of(root.label): n for n, root in enumerate(self._about.inputs)}
-        while names := self._unclaimed(labels):
-            found = [_looked_up(self._about, root, name) for root, name in names]
+        while known := self._unclaimed(labels):
+            found = [_looked_up(self._about, root, name) for root, name in known]
             discovered = self._ledger.discover(found)
-            self._take(discovered, current=True)
+            self._take(discovered, known)
             gone = [
                 Placed(Outcome(_task(document, self._about.inputs[each.root], each), Status.GONE))
                 for document, each in zip(discovered.ready, discovered.found, strict=True)
@@ -253,31 +253,40 @@ class _Adoption:
             ]
             self._ledger.commit(gone, None, Note())
 
-    def _unclaimed(self, labels: dict[str, int]) -> list[tuple[int, bytes]]:
-        """(root, path) of the next Documents that the walk did not meet."""
-        paths = {kept.path for kept in self._salvage.rest(BATCH)}
+    def _unclaimed(self, labels: dict[str, int]) -> dict[tuple[int, bytes], list[Kept]]:
+        """(root, path) of the next Documents that the walk did not meet, and what they have."""
+        ids = {each.document for each in self._salvage.rest(BATCH)}
+        kept = [self._salvage.of(document) for document in sorted(ids)]
+        paths = {each[-1].path: each for each in kept}
+        for where in itertools.chain.from_iterable(kept):
+            self._salvage.mark(where, _OUTDATED)
         if not paths and self._about.format == "files":
-            paths = set(itertools.islice(files.unclaimed(self._folder.path, self._ledger), BATCH))
-        split = [path.partition("/") for path in sorted(paths)]
-        for label, _, name in split:
+            unclaimed = files.unclaimed(self._folder.path, self._ledger)
+            paths = {path: [] for path in itertools.islice(unclaimed, BATCH)}
+        named: dict[tuple[int, bytes], list[Kept]] = {}
+        for path, each in paths.items():
+            label, _, name = path.partition("/")
             if label not in labels:
                 raise DamageError(
-                    f"{self._folder.data} has a file of {label}/{name}, which no input of this run"
-                    " has: move it elsewhere, then repair again; nothing was changed"
+                    f"{self._folder.data} has a file of {path}, which no input of this run has:"
+                    " move it elsewhere, then repair again; nothing was changed"
                 )
-        return [(labels[label], os.fsencode(name)) for label, _, name in split]
+            named[labels[label], os.fsencode(name)] = each
+        return named
 
-    def _take(self, discovered: Discovered, *, current: bool = False) -> None:
-        """Documents just discovered; ``current``: whatever their files are now."""
+    def _take(
+        self, discovered: Discovered, known: dict[tuple[int, bytes], list[Kept]] | None = None
+    ) -> None:
+        """Documents just discovered; ``known``: what they have counts, whatever is there now."""
         older: list[Placed] = []
         placed: list[Placed] = []
         again: list[Placed] = []
         for document, found in zip(discovered.ready, discovered.found, strict=True):
             task = _task(document, self._about.inputs[found.root], found)
-            kept = [*self._in_tree(task), *self._salvage.of(task.id)]
-            if not kept:
+            lines = known[found.root, found.path] if known else self._salvage.of(task.id)
+            if not (kept := [*self._in_tree(task), *lines]):
                 continue
-            counts = current or found.mtime_ns <= kept[-1].mtime_ns
+            counts = known is not None or found.mtime_ns <= kept[-1].mtime_ns
             for each in kept:
                 claimed = counts and each is kept[-1]
                 self._salvage.mark(each, _CLAIMED if claimed else _OUTDATED)
