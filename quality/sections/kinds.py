@@ -8,36 +8,38 @@ from benchmarks.figures import percent, table
 
 from quality.answers import Answer, Inquiry
 from quality.causes import KINDS as MISTAKES
-from quality.causes import NARROWER
+from quality.causes import NARROWER, UNTOLD
 from quality.corpus import Sample
 from quality.engines import KINDS
 
 _HEAD = """\
 The MANIFEST says a kind of each document; {mistakes} of its kinds are mistaken (below). A narrower
-kind than the MANIFEST's is right ({narrower}). Libraries are asked without a list of what there
-may be, and their own words for a kind are translated.
+kind than the MANIFEST's is right: {narrower}. Libraries are asked without a list of what there may
+be, and their own words for a kind are translated.
 """
 
 #: the MANIFEST's word for what libraries call otherwise
 _SYNONYMS = {
-    **dict.fromkeys(("jpg",), "jpeg"),
-    **dict.fromkeys(("tif", "tiff"), "tiff"),
-    **dict.fromkeys(("heif",), "heic"),
-    **dict.fromkeys(("gz",), "gzip"),
-    **dict.fromkeys(("jpx",), "jp2"),
-    **dict.fromkeys(("dotm",), "docx"),
-    **dict.fromkeys(("potm",), "pptx"),
-    **dict.fromkeys(("xlsm", "xltx"), "xlsx"),
-    **dict.fromkeys(("txt",), "text"),
-    **dict.fromkeys(("markdown",), "md"),
-    **dict.fromkeys(("mht",), "mhtml"),
-    **dict.fromkeys(("outlook",), "msg"),
-    **dict.fromkeys(("sevenzip",), "7z"),
-    **dict.fromkeys(("postscript", "eps"), "ps"),
-    **dict.fromkeys(("db",), "sqlite"),
-    **dict.fromkeys(("wp",), "wpd"),
-    **dict.fromkeys(("unknown",), "binary"),
-    **dict.fromkeys(("dat",), "tnef"),
+    "jpg": "jpeg",
+    "tif": "tiff",
+    "heif": "heic",
+    "gz": "gzip",
+    "jpx": "jp2",
+    "dotm": "docx",
+    "potm": "pptx",
+    "xlsm": "xlsx",
+    "xltx": "xlsx",
+    "txt": "text",
+    "markdown": "md",
+    "mht": "mhtml",
+    "outlook": "msg",
+    "sevenzip": "7z",
+    "postscript": "ps",
+    "eps": "ps",
+    "db": "sqlite",
+    "wp": "wpd",
+    "unknown": "binary",
+    "dat": "tnef",
 }
 
 
@@ -101,4 +103,5 @@ def _differences(samples: Sequence[Sample], answers: Mapping[str, Answer]) -> li
 def _cause(sample: Sample, kind: str) -> str:
     if sample.name in MISTAKES and MISTAKES[sample.name][0] == kind:
         return f"the MANIFEST is mistaken: {MISTAKES[sample.name][1]}"
-    return "narrower" if NARROWER.get(kind) == sample.kind else "open"
+    narrower = NARROWER.get(kind) == sample.kind
+    return "narrower" if narrower else UNTOLD.get(sample.name, "open")
