@@ -21,7 +21,7 @@ FAULTY, BANDED, BAND = 5, 40, 10
 #: what a faulty Document has to say: its amount
 AMOUNTS = {"str_huge": 1, "huge": 4, "many": 50}
 #: options under which each of FAULTS ends as its table says
-LIMITS = ("--memory", "512MB", "--timeout", "4", "--stall", "2", "--max-output", "2MB")
+LIMITS = ("--memory", "512MB", "--timeout", "10", "--stall", "2", "--max-output", "2MB")
 
 #: takes the machine from all others, who are then late through no fault of their own
 _TOO_BAD = "fork_bomb"

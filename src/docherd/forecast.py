@@ -200,8 +200,9 @@ class Forecast:
         #: seconds of a Document, of all that were learned from in this start
         self.mean = 0.0
         self._count = 0
-        #: by stratum: how much was measured of it, and of what it shares, when the cost was made
-        self._costs: dict[str, tuple[float, float, Cost]] = {}
+        #: by stratum: how much was measured of it, and of what it shares, and whether that is its
+        #: own family, when the cost was made
+        self._costs: dict[str, tuple[float, float, bool, Cost]] = {}
         for name, text in (remembered or {}).items():
             self._recall(name, text)
         for name, text in (experience or {}).items():
@@ -273,12 +274,15 @@ class Forecast:
         own = self._strata.get(stratum)
         family = self._families.get(place_of(stratum)[0] if own is None else own.family.name)
         ours = own.took.count + own.peak.count if own else 0
-        shared = (family.count if family else 0) or self._count
-        known = self._costs.get(stratum)
-        if known and ours <= known[0] * STEP and known[1] <= shared <= known[1] * STEP:
-            return known[2]
+        met = family is not None and family.count > 0
+        shared = family.count if family is not None and met else self._count
+        if known := self._costs.get(stratum):
+            ours_then, shared_then, met_then, cost_then = known
+            same = met == met_then and shared_then <= shared <= shared_then * STEP
+            if same and ours <= ours_then * STEP:
+                return cost_then
         if (cost := self._cost(stratum)) is not None:
-            self._costs[stratum] = ours, shared, cost
+            self._costs[stratum] = ours, shared, met, cost
         return cost
 
     def took(self, stratum: str) -> tuple[float, float] | None:

@@ -13,10 +13,14 @@ pytestmark = pytest.mark.timeout(300)
 
 
 #: of Parquet and of files the one in which most happens: parts are made, replaced and published
-SOME = [each for each in SCENARIOS if each.format == "jsonl" or each.name.startswith("rewrite")]
+SOME = [
+    pytest.param(each, marks=[pytest.mark.slow] if each.format == "parquet" else [], id=each.name)
+    for each in SCENARIOS
+    if each.format == "jsonl" or each.name.startswith("rewrite")
+]
 
 
-@pytest.fixture(scope="module", params=SOME, ids=lambda scenario: scenario.name)
+@pytest.fixture(scope="module", params=SOME)
 def prepared(request, tmp_path_factory):
     """What the command is doing when it is disturbed, ready to be disturbed often."""
     if why := calls.missing():

@@ -113,7 +113,7 @@ def test_a_ledger_whose_tables_only_have_our_names_is_refused(finished, tmp_path
     out = copy_of(finished, tmp_path)
     alter(out, FOREIGN[what])
     before = contents(out)
-    ended = oracle.docherd("resume", out, "-q", cwd=finished, timeout=4)
+    ended = oracle.docherd("resume", out, "-q", cwd=finished)
     assert ended.code == 4, ended.err
     assert contents(out) == before
 

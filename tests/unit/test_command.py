@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from docherd.cli import parser
+from docherd.arguments import parser
 from docherd.config import Options
 from docherd.report import command
 

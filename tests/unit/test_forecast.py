@@ -6,7 +6,7 @@ import random
 from dataclasses import astuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from docherd.discovery import stratum_of
@@ -49,6 +49,7 @@ def test_nothing_is_foretold_from_nothing():
 
 @fixed
 @given(st.dictionaries(KNOWN, st.lists(MEASURED, min_size=1, max_size=8)), STRATA)
+@example({"txt/9": [(0.0, 0)]}, "pdf/18")  # as many of its own kind as there were of others
 def test_what_was_learned_survives_a_restart(known, asked):
     """load(dump) foretells the same, and goes on learning."""
     before = taught(known)

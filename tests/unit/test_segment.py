@@ -375,7 +375,7 @@ def lived(seed, format="jsonl"):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@settings(derandomize=True, deadline=None, max_examples=15)
+@settings(derandomize=True, deadline=None, max_examples=8)
 @given(seed=st.integers(0, 1 << 32))
 def test_readers_see_what_counts_whatever_happens_in_whatever_order(format, seed):
     """Commits, seals, changed, vanished and pruned files, kills at random steps, and again."""
@@ -415,7 +415,7 @@ def test_a_seal_may_be_cut_at_any_step(format):
             life.check()
             life.recover()
             life.check_published()
-        at += 1
+        at += 1 if format == "jsonl" else 4  # the same path: some of its steps
     assert at > 40
 
 
