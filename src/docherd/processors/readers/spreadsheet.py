@@ -41,6 +41,7 @@ def read_xlsx(document: Document) -> dict[str, object]:
 def read_xlsb(document: Document) -> dict[str, object]:
     """An .xlsb: the rows of every sheet, a tab between cells; cells with errors are empty."""
     with document.open() as file, package.opened(file) as archive:
+        biff.refuse_far_cells(archive)
         return _record(document, file, office_properties(archive))
 
 

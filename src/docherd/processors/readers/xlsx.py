@@ -90,7 +90,7 @@ def is_for_rows(archive: zipfile.ZipFile) -> bool:
 
 
 def _has_errors_or_gaps(archive: zipfile.ZipFile, member: str) -> bool:
-    cells, last, width, before = 0, 1, 26, b""
+    cells, last, width, before = 0, 1, 1, b""
     with archive.open(member) as file:
         while chunk := file.read(_CHUNK):
             # A tag that lies over the edge is looked at with the next one.
@@ -98,8 +98,9 @@ def _has_errors_or_gaps(archive: zipfile.ZipFile, member: str) -> bool:
             if _ERROR.search(text):
                 return True
             cells += text.count(b"<c ") + text.count(b":c ")
-            last = max([last, *map(int, _ROW.findall(text))])
-            width = max([width, *(most for most, far in _FAR if far.search(text))])
+            places = _PLACE.findall(text)
+            last = max([last, *(int(row[:9]) for _, row in places)])
+            width = max([width, *map(_width, {letters for letters, _ in places})])
             before = cut + rest
     return last * width > max(_MANY, 16 * cells)
 
@@ -108,12 +109,17 @@ _CHUNK = 1 << 20
 #: cells that calamine may hold for nothing: some 100 MB
 _MANY = 4_000_000
 _ERROR = re.compile(rb"""<(?:\w{1,20}:)?c\s[^<>]*\bt=["']e["']""")
-_ROW = re.compile(rb"""<(?:\w{1,20}:)?row\s[^<>]*?\br=["']([0-9]{1,7})["']""")
-#: columns there may be with so many letters
-_FAR = (
-    (702, re.compile(rb"""\sr=["'][A-Z]{2}[0-9]""")),
-    (16_384, re.compile(rb"""\sr=["'][A-Z]{3}[0-9]""")),
-)
+#: where a row or a cell says that it is; calamine believes places that no sheet has, too
+_PLACE = re.compile(rb"""r\s{0,9}=\s{0,9}["']([A-Za-z]*)([0-9]+)""")
+
+
+def _width(letters: bytes) -> int:
+    """The column of so many letters, of more than nine at least a large one."""
+    column = 0
+    for letter in letters.upper()[:9]:
+        column = column * 26 + letter - 64
+    return column
+
 
 # ── the package ──────────────────────────────────────────────────────────────────────────────
 
