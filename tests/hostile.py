@@ -506,7 +506,7 @@ def large() -> Iterator[Attack]:
     everywhere = _ods("x", "", long.format(1_048_576), wide.format(16_384))
     yield attack("repeated.ods", zipped(everywhere), "corrupt", "memory")
     billions = _ods("x", "", long.format(4_000_000_000), wide.format(4_000_000_000))
-    yield attack("billions.ods", zipped(billions), "corrupt", "memory")
+    yield attack("billions.ods", zipped(billions), DONE, "corrupt", "memory")
     yield attack("marks.txt", ("a" + "\u0301" * 1_000_000).encode(), DONE)
     codes = b"\x1b]0;pwn\x07\x1b[2J\0\xe2\x80\xae</script><script>alert(1)</script>\r\xff"
     yield attack("codes.txt", b"words " * 2000 + codes, DONE)
