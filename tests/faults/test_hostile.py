@@ -20,8 +20,9 @@ import oracle
 #: what one of the files says that documents ask for; nobody else says it
 CANARY = "canary-5d1f0c"
 MEMORY = 512_000_000
-#: a worker is looked at every 50 to 500 ms, and is stopped when it has been seen above its limit
-OVERSHOT = 400_000_000
+#: a worker is stopped once it was seen above its limit, at most half a second after it went there
+#: at 1 GB a second; and there are two
+OVERSHOT = 1_000_000_000
 STATUSES = ("pending", "done", "failed", "skipped", "gone")
 
 
